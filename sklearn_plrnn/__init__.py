@@ -1,0 +1,16 @@
+"""Piecewise-linear recurrent networks as scikit-learn estimators."""
+
+__version__ = "0.1.0.dev0"
+
+from . import datasets, metrics
+from ._show_versions import show_versions
+from .estimators import DSReconstructor, RegularizedPLRNNRegressor
+
+__all__ = [
+    "DSReconstructor",
+    "RegularizedPLRNNRegressor",
+    "__version__",
+    "datasets",
+    "metrics",
+    "show_versions",
+]

@@ -1,0 +1,170 @@
+"""Starts that are solved for instead of guessed.
+
+``solve_readout`` serves any model with a free readout: a ridge regression of the targets on the
+states that the network produces. ``lift`` serves reconstruction: with random piecewise-linear
+features of the observed variables, kinks on data points, the latent trajectory is known from the
+data, so that the rows of A, W, h and C follow from one ridge regression of each next state on the
+features of the present one. The features are hidden units where a cell has such, otherwise
+unobserved latent units.
+"""
+
+from functools import singledispatch
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from .cells import PLRNN, Shallow
+from .regularization import integrate
+
+MAX_TRANSITIONS = 20_000  # more rows than this change the solution less than the random features do
+RIDGES = (1e-5, 1e-3, 1e-1)  # of a step, on standardized variables
+READOUT_RIDGE = 1e-2  # in units of each state's variance; nearly equal integrators need that much
+
+
+class Transitions(NamedTuple):
+    """Pairs of successive, completely observed rows."""
+
+    now: np.ndarray  # (n, d)
+    following: np.ndarray  # (n, d)
+    inputs: np.ndarray  # (n, K), what drives the step
+
+
+class Rows(NamedTuple):
+    """Which rows of the map to solve for, and from which hidden units."""
+
+    names: tuple  # of the parameters that play A, W, h
+    units: np.ndarray
+    columns: np.ndarray
+    zero_diagonal: bool  # a unit is no feature of its own: A has that part
+
+
+def lift(objective, series, batches, rng):
+    """Parameters whose one-step prediction is a ridge regression on random features.
+
+    A step that is predicted well can still be unstable over a window: the ridge whose windows are
+    followed best is taken, and the random start itself if none follows them better.
+    """
+    dtype = series.inputs.dtype
+    start = objective.init(rng, dtype)
+    rows = _complete_transitions(series, rng)
+    if len(rows) == 0:
+        return start
+    embedded, readout = objective.readout.embed(series.targets[np.r_[rows, rows + 1]].astype(float))
+    now, following = np.split(embedded, 2)
+    transitions = Transitions(now, following, series.inputs[rows + 1].astype(float))
+    kinks = _kinks_on(now, max(objective.cell), rng)
+    batch = next(iter(batches.ordered()))
+    candidates = [start]
+    for ridge in RIDGES:
+        params = {name: x.astype(float) for name, x in (start | readout).items()}
+        lift_cell(objective.cell, params, transitions, kinks, objective.penalty, ridge)
+        candidates.append({name: x.astype(dtype) for name, x in params.items()})
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = [objective.value(params, batch) for params in candidates]
+    return candidates[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
+
+
+def solve_readout(objective, params, batches):
+    """`params` with B, b from a ridge regression of the targets on the states."""
+    if "B" not in params or objective.forcing is not None:
+        return params
+    M, gram, moments = objective.cell.n_components, 0.0, 0.0
+    for batch in batches.ordered():
+        counted = (batch.weights > 0).any(axis=-1)
+        states = objective.states(params, batch)[counted]
+        design = np.hstack([states, np.ones((len(states), 1), states.dtype)]).astype(float)
+        weighted = design.T * batch.weights[counted].mean(axis=-1)
+        gram = gram + weighted @ design
+        moments = moments + weighted @ batch.targets[counted]
+    total, state_mean, target_mean = gram[M, M], gram[M, :M] / gram[M, M], moments[M] / gram[M, M]
+    covariance = gram[:M, :M] / total - np.outer(state_mean, state_mean)
+    cross = moments[:M] / total - np.outer(state_mean, target_mean)
+    ridge = np.diag(READOUT_RIDGE * np.diag(covariance) + np.finfo(params["B"].dtype).eps)
+    if not np.isfinite(covariance).all():
+        return params
+    B = scipy.linalg.solve(covariance + ridge, cross, assume_a="pos").T
+    solved = {"B": B, "b": target_mean - B @ state_mean}
+    return params | {name: x.astype(params[name].dtype) for name, x in solved.items()}
+
+
+@singledispatch
+def lift_cell(cell, params, transitions, kinks, penalty, ridge):
+    """Overwrite in `params` what the transitions determine."""
+    raise TypeError(f"no closed-form start for {type(cell).__name__}")
+
+
+@lift_cell.register
+def _(cell: Shallow, params, transitions, kinks, penalty, ridge):
+    d = transitions.now.shape[1]
+    integrate(cell, params, penalty.units[penalty.units >= d])
+    W2, h2 = (x[: cell.n_hidden] for x in kinks)
+    params["W2"][:, :d], params["h2"] = W2, h2
+    params["W2"][:, d:] *= 0.1  # the rest starts nearly decoupled from what was solved for
+    features = np.maximum(transitions.now @ W2.T + h2, 0)
+    rows = Rows(cell.rows, np.arange(d), np.arange(cell.n_hidden), zero_diagonal=False)
+    _solve(params, rows, transitions, features, ridge)
+
+
+@lift_cell.register
+def _(cell: PLRNN, params, transitions, kinks, penalty, ridge):
+    d = transitions.now.shape[1]
+    idle = penalty.units[penalty.units >= d] if penalty.alpha else np.empty(0, int)
+    integrate(cell, params, idle)
+    # Forcing an affine readout reaches every unit, so that no latent feature could stay intact.
+    lifted = np.setdiff1d(np.arange(d, cell.n_components), idle) if "E" in params else []
+    V, b = (x[: len(lifted)].copy() for x in kinks)
+    if len(lifted) >= d:
+        # relu(x) - relu(-x) = x: mirror units carry what a step takes linearly from other units.
+        V[:d], b[:d] = -np.eye(d), 0
+    active = np.r_[np.arange(d), lifted].astype(int)
+    augment = lambda x: np.hstack([x, x @ V.T + b])
+    now, following, inputs = transitions
+    transitions = Transitions(augment(now), augment(following), inputs)
+    rows = Rows(cell.rows, active, active, zero_diagonal=True)
+    _solve(params, rows, transitions, np.maximum(transitions.now, 0), ridge)
+    if len(lifted):
+        params["E"][lifted - d], params["initial_state"][lifted] = V, b
+    # Idle units hold their start until training moves them: what they add is part of h.
+    held = np.maximum(params["initial_state"][idle], 0)
+    params["h"][active] -= params["W"][np.ix_(active, idle)] @ held
+
+
+def _complete_transitions(series, rng):
+    """Indices of rows that are, with their successors, within a sequence and without a gap."""
+    complete = (series.weights > 0).all(axis=1)
+    last = np.zeros(len(complete), bool)
+    last[np.cumsum(series.lengths) - 1] = True
+    rows = np.flatnonzero(complete[:-1] & complete[1:] & ~last[:-1])
+    if len(rows) > MAX_TRANSITIONS:
+        rows = rng.choice(rows, MAX_TRANSITIONS, replace=False)
+    return rows
+
+
+def _kinks_on(points, n_features, rng):
+    """Random unit directions V and offsets b with ``V x + b = 0`` on points drawn from the data."""
+    V = rng.normal(size=(n_features, points.shape[1]))
+    V /= np.linalg.norm(V, axis=1, keepdims=True)
+    kinks = points[rng.integers(len(points), size=n_features)]
+    return V, -np.sum(V * kinks, axis=1)
+
+
+def _solve(params, rows, transitions, features, ridge):
+    """Ridge regression of each unit's next state on itself, the features, the inputs and 1."""
+    now, following, inputs = transitions
+    n, d = now.shape
+    L, K = features.shape[1], inputs.shape[1]
+    design = np.hstack([now, features, inputs, np.ones((n, 1))])
+    gram, moments = design.T @ design / n, design.T @ following / n
+    gram += ridge * np.diag(np.r_[np.ones(d + L + K), 0])
+    A, W, h = (params[name] for name in rows.names)
+    for i, unit in enumerate(rows.units):
+        kept = np.r_[i, d : d + L + K + 1]
+        kept = np.delete(kept, 1 + i) if rows.zero_diagonal else kept
+        normal, moment = gram[np.ix_(kept, kept)], moments[kept, i]
+        solution = scipy.linalg.solve(normal, moment, assume_a="pos")
+        A[unit], h[unit] = solution[0], solution[-1]
+        coupling, drive = np.split(solution[1:-1], [len(solution) - 2 - K])
+        W[unit, rows.columns] = np.insert(coupling, i, 0.0) if rows.zero_diagonal else coupling
+        if K:
+            params["C"][unit] = drive

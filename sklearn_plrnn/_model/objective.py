@@ -1,0 +1,112 @@
+"""The function that training minimizes: lower, drive, propagate, read out, compare.
+
+    value = sum(weights * loss(outputs, targets)) / B + penalty + l2
+
+of one `Batch`, whose weights are scaled so that the expectation over batches is the mean over
+everything that counts. A step that does not count (washout, padding, a missing target) has weight
+zero, a state that is not forced has gain zero; there is no other case.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import autograd.numpy as anp
+import numpy as np
+
+from .._recurrence import Workspace, propagate
+
+
+class Batch(NamedTuple):
+    """Equally long stretches of B sequences, (time, batch, feature)."""
+
+    inputs: np.ndarray  # (T, B, K), s_1 .. s_T
+    targets: np.ndarray  # (T, B, N), x_1 .. x_T
+    weights: np.ndarray  # (T, B, N or 1)
+    observed: np.ndarray | None = None  # (T, B, N), x_0 .. x_{T-1}: for forcing, or None
+    known: np.ndarray | None = None  # (T, B, N) bool: which of `observed` were measured
+
+
+def squared_error(outputs, targets):
+    """``(output - target)^2``."""
+    return (outputs - targets) ** 2
+
+
+def drive(params, inputs):
+    """``C s_t`` of inputs (T, B, K) in one matrix product; None without inputs."""
+    if "C" not in params:
+        return None
+    T, B, K = inputs.shape
+    return anp.reshape(anp.dot(inputs.reshape(-1, K), params["C"].T), (T, B, -1))
+
+
+LOSSES = {"squared_error": squared_error}
+
+
+class Objective(NamedTuple):
+    """Loss and penalties of a parameter dict on a batch."""
+
+    cell: object  # of CELLS
+    readout: object  # of READOUTS
+    penalty: object  # of PENALTIES
+    n_inputs: int
+    loss: Callable = squared_error
+    forcing: object | None = None  # of FORCINGS
+    l2: float = 0.0
+    learn_start: bool = True
+
+    def init(self, rng, dtype):
+        """Random parameters of cell, readout, input map and initial state."""
+        M, K = self.cell.n_components, self.n_inputs
+        params = self.cell.init(rng, dtype) | self.readout.init(rng, dtype)
+        if K:
+            params["C"] = rng.normal(0, 1 / np.sqrt(K), (M, K)).astype(dtype)
+        if self.learn_start:
+            start = rng.normal(0, 0.1, M)
+            start[: self.readout.n_observed] = 0  # the mean of what is observed
+            params["initial_state"] = start.astype(dtype)
+        return params
+
+    def value(self, params, batch, workspace=None):
+        """Scalar to minimize."""
+        outputs = self.readout.output(params, self.states(params, batch, workspace))
+        misfit = anp.sum(batch.weights * self.loss(outputs, batch.targets))
+        f = self.cell.lower(params)
+        value = misfit / batch.inputs.shape[1] + self.penalty.value(self.cell, f)
+        return value + self.l2 * self._size(params) if self.l2 else value
+
+    def buffered_value(self):
+        """``value(params, batch)`` that uses the same buffers call after call."""
+        return partial(self.value, workspace=Workspace())
+
+    def states(self, params, batch, workspace=None):
+        """Latent states z_1 .. z_T, (T, B, M)."""
+        T, B, _ = batch.inputs.shape
+        targets, gain = self._forcing(params, batch, T)
+        return propagate(
+            self.cell.lower(params),
+            self._start(params, batch, B),
+            drive(params, batch.inputs),
+            targets,
+            gain,
+            n_timesteps=T,
+            workspace=workspace,
+        )
+
+    def _start(self, params, batch, n_sequences):
+        if batch.observed is not None:
+            return self.readout.start(params, batch.observed[0], batch.known[0])
+        shape = (n_sequences, self.cell.n_components)
+        start = params.get("initial_state", np.zeros(shape, batch.inputs.dtype))
+        return start + np.zeros(shape, batch.inputs.dtype)
+
+    def _forcing(self, params, batch, n_timesteps):
+        if self.forcing is None:
+            return None, None
+        targets, determined = self.readout.estimate(params, batch.observed, batch.known)
+        return targets, self.forcing.gain(n_timesteps, batch.targets.dtype) * determined
+
+    def _size(self, params):
+        """Mean squares of coupling, input and readout weights, added up."""
+        weights = [x for name, x in params.items() if name[0] in "WCB"]
+        return sum(anp.mean(x**2) for x in weights)

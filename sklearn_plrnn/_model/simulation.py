@@ -1,0 +1,67 @@
+"""Running a map freely, a block of steps at a time.
+
+Only what is read out is kept, so that memory does not grow with latent or hidden units times steps.
+"""
+
+import numpy as np
+
+from .._recurrence import Workspace, propagate
+from .objective import drive
+
+BLOCK = 4096  # steps
+
+
+def simulate(f, params, output, start, n_timesteps, inputs=None):
+    """Outputs (n_timesteps, B, N) of a free run from `start` (B, M), and the last state.
+
+    ``output(states)`` reads out states (t, B, M); `inputs` (n_timesteps, B or 1, K) drive the run.
+    A run that leaves the floating-point range goes on as inf or NaN, without a warning.
+    """
+    workspace, state, parts = Workspace(), np.asarray(start), []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for begin in range(0, n_timesteps, BLOCK):
+            n = min(BLOCK, n_timesteps - begin)
+            driven = None if inputs is None else drive(params, inputs[begin : begin + n])
+            states = propagate(f, state, driven, n_timesteps=n, workspace=workspace)
+            parts.append(output(states))
+            state = states[-1].copy()
+    return np.concatenate(parts), state
+
+
+def assimilate(f, params, readout, rows, known, inputs):
+    """States (T, M) along one trajectory of rows (T, N), each with its own row taken in.
+
+    What a row determines is taken from it, all else from the model.
+    """
+    start = readout.start(params, rows[:1], known[:1])
+    targets, determined = readout.estimate(params, rows[:, None], known[:, None])
+    gain = np.broadcast_to(determined, targets.shape).astype(rows.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        states = propagate(
+            f,
+            start,
+            drive(params, inputs[1:, None]),
+            targets[:-1],
+            gain[:-1],
+            n_timesteps=len(rows) - 1,
+        )
+    prior = np.concatenate([start[None], states])
+    return np.where(determined, targets, prior)[:, 0]
+
+
+def run_ahead(f, params, states, inputs, lead):
+    """States (T, M) that each row has when foreseen from the state `lead` rows before it.
+
+    The first `lead` rows are foreseen from ``initial_state``, taken to be the state at the first.
+    """
+    n_first = min(lead, len(states))
+    driven = drive(params, inputs[:, None])
+    push = lambda rows: 0 if driven is None else driven[rows, 0]
+    first = [params["initial_state"]]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for t in range(1, n_first):
+            first.append(f.step(first[-1]) + push(t))
+        later = states[: len(states) - n_first]
+        for step in range(1, lead + 1) if len(later) else ():
+            later = f.step(later) + push(slice(step, step + len(later)))
+    return np.concatenate([np.stack(first), later])

@@ -1,0 +1,1 @@
+"""How it is learned: batches, optimizers and the loop that keeps the best parameters so far."""

@@ -1,0 +1,230 @@
+"""From series to minibatches.
+
+A `Series` holds the rows of all sequences one after another; a window is a stretch of rows within
+one sequence. Gathering windows by row index is the one place where data turn into (time, batch,
+feature), and weights are where a step stops counting: past the end of a short sequence, before a
+window is warm, away from the last step when there is one target per sequence.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._model.objective import Batch
+
+
+class Series(NamedTuple):
+    """Rows of n sequences one after another, standardized and of one dtype.
+
+    `targets` and `weights` have R rows, or n: one target per sequence, due at its last step.
+    """
+
+    inputs: np.ndarray  # (R, K)
+    lengths: np.ndarray  # (n,)
+    targets: np.ndarray  # (R or n, N)
+    weights: np.ndarray  # (R or n, N or 1), zero where nothing was measured
+
+    @property
+    def per_step(self):
+        """Whether there is a target for every row."""
+        return len(self.targets) == len(self.inputs)
+
+    def sequences(self, first, last):
+        """The sequences `first` to `last - 1` as a series."""
+        ends = np.r_[0, np.cumsum(self.lengths)]
+        rows = slice(ends[first], ends[last])
+        due = rows if self.per_step else slice(first, last)
+        lengths = self.lengths[first:last]
+        return Series(self.inputs[rows], lengths, self.targets[due], self.weights[due])
+
+
+def split_tail(series, fraction, context):
+    """Training series and a held-out one: the last sequences, or the last rows of the only one.
+
+    Held-out rows keep up to `context` rows before them, with weight zero, to start from.
+    """
+    n = len(series.lengths)
+    if n > 1:
+        n_train = n - max(1, round(fraction * n))
+        return series.sequences(0, n_train), series.sequences(n_train, n)
+    if not series.per_step:
+        raise ValueError("early_stopping=True needs at least two sequences, got one.")
+    n_rows = len(series.inputs)
+    n_train = n_rows - max(1, round(fraction * n_rows))
+    if n_train < 1:
+        raise ValueError("early_stopping=True needs at least two rows in X, got one.")
+    first = max(0, n_train - context)
+    weights = series.weights.copy()
+    weights[:n_train] = 0
+    rows, tail = slice(0, n_train), slice(first, n_rows)
+    return (
+        Series(
+            series.inputs[rows], np.array([n_train]), series.targets[rows], series.weights[rows]
+        ),
+        Series(
+            series.inputs[tail], np.array([n_rows - first]), series.targets[tail], weights[tail]
+        ),
+    )
+
+
+class SequenceBatches:
+    """Every window once an epoch, in random order; for targets driven by inputs.
+
+    Without `sequence_length` a window is a whole sequence. Otherwise windows overlap by half, and
+    the first half of each only warms the state up, except at the beginning of its sequence.
+    """
+
+    def __init__(self, series, batch_size, sequence_length=None):
+        self._series = series
+        self._batch_size = batch_size
+        self._windows = _cover(series.lengths, sequence_length)
+        self._sequences = _cover(series.lengths, None)
+
+    def epoch(self, rng):
+        """Batches of all windows, shuffled."""
+        return self._batches(self._windows, rng.permutation(len(self._windows.first)))
+
+    def ordered(self):
+        """Batches of all windows, in order."""
+        return self._batches(self._windows, np.arange(len(self._windows.first)))
+
+    def whole(self):
+        """Batches of whole sequences, as predictions see them."""
+        return self._batches(self._sequences, np.arange(len(self._sequences.first)))
+
+    @property
+    def is_single(self):
+        """Whether the one batch of an epoch holds all sequences whole."""
+        n_windows = len(self._windows.first)
+        return n_windows == len(self._sequences.first) <= self._batch_size
+
+    def _batches(self, windows, order):
+        scale = _mean_weight(self._series, len(order))
+        for i in range(0, len(order), self._batch_size):
+            chosen = np.sort(order[i : i + self._batch_size])
+            yield self._gather(_Windows(*(x[chosen] for x in windows)), scale)
+
+    def _gather(self, windows, scale):
+        series, (first, length, sequence, skip) = self._series, windows
+        rows, inside = _rows_of(first, length)
+        inputs = series.inputs[rows]
+        if series.per_step:
+            targets = series.targets[rows]
+            counts = inside & (np.arange(len(rows))[:, None] >= skip)
+            weights = series.weights[rows] * counts[..., None]
+        else:
+            targets, weights = _at_last_step(series, sequence, length)
+        return Batch(_zero_outside(inputs, inside), targets, weights * scale)
+
+
+class WindowBatches:
+    """Randomly placed windows, `n_batches` batches an epoch; for series that drive themselves.
+
+    A window of k steps takes k + 1 rows: the first k are what each step starts from.
+    """
+
+    def __init__(self, series, batch_size, sequence_length, n_batches):
+        self._series = series
+        self._batch_size = batch_size
+        self._n_batches = n_batches
+        self._length = min(sequence_length, int(series.lengths.max()) - 1)
+        self._sequence_ends = np.cumsum(series.lengths)
+        starts_per_sequence = np.maximum(series.lengths - self._length, 0)
+        short = (starts_per_sequence == 0) & (series.lengths > 1)
+        self._starts_until = np.cumsum(np.where(short, 1, starts_per_sequence))
+        self._scale = 1 / (self._length * max(_mean(series.weights), np.finfo(float).tiny))
+
+    is_single = False
+
+    def epoch(self, rng):
+        """Batches of random windows."""
+        for _ in range(self._n_batches):
+            yield self._gather(rng.integers(self._starts_until[-1], size=self._batch_size))
+
+    def ordered(self):
+        """Batches of windows that follow one another and cover all rows once."""
+        step, total = self._length, self._starts_until[-1]
+        starts = np.arange(0, total, step)
+        for i in range(0, len(starts), self._batch_size):
+            yield self._gather(starts[i : i + self._batch_size])
+
+    whole = ordered
+
+    def _gather(self, starts):
+        series = self._series
+        sequence = np.searchsorted(self._starts_until, starts, side="right")
+        offset = starts - np.r_[0, self._starts_until][sequence]
+        first = np.r_[0, self._sequence_ends][sequence] + offset
+        length = np.minimum(self._length + 1, self._sequence_ends[sequence] - first)
+        rows, inside = _rows_of(first, length)
+        observed, weights = series.targets[rows], series.weights[rows] * inside[..., None]
+        known = weights > 0
+        scaled = (weights[1:] * self._scale).astype(weights.dtype)
+        inputs = _zero_outside(series.inputs[rows[1:]], inside[1:])
+        return Batch(inputs, observed[1:], scaled, observed[:-1], known[:-1])
+
+
+def stretches(lengths, n_units, max_numbers=2**23):
+    """Row indices (T, B) of successive sequences, a bounded number at a time, and their masks.
+
+    States of `n_units` units then take about `max_numbers` numbers, or those of one sequence.
+    """
+    first = np.cumsum(lengths) - lengths
+    size = max(1, int(max_numbers // (int(lengths.max()) * n_units)))
+    for i in range(0, len(lengths), size):
+        yield _rows_of(first[i : i + size], lengths[i : i + size])
+
+
+class _Windows(NamedTuple):
+    first: np.ndarray  # row
+    length: np.ndarray
+    sequence: np.ndarray  # which one
+    skip: np.ndarray  # steps that only warm up
+
+
+def _cover(lengths, sequence_length):
+    begins = np.r_[0, np.cumsum(lengths)[:-1]]
+    windows = []
+    for i, (begin, length) in enumerate(zip(begins, lengths, strict=True)):
+        if sequence_length is None or length <= sequence_length:
+            windows.append((begin, length, i, 0))
+            continue
+        stride = max(sequence_length // 2, 1)
+        counted = 0
+        while counted < length:
+            end = min(max(counted + stride, sequence_length), length)
+            start = end - sequence_length
+            windows.append((begin + start, sequence_length, i, counted - start))
+            counted = end
+    return _Windows(*np.array(windows).T)
+
+
+def _rows_of(first, length):
+    """Row indices (T, B) of windows, clipped at their ends, and where they are inside."""
+    steps = np.arange(length.max())[:, None]
+    return first + np.minimum(steps, length - 1), steps < length
+
+
+def _zero_outside(inputs, inside):
+    # What a finished sequence does next must stay finite, for weight zero times infinity is NaN.
+    inputs[~inside] = 0
+    return inputs
+
+
+def _at_last_step(series, sequence, length):
+    shape = (length.max(), len(sequence))
+    targets = np.zeros((*shape, series.targets.shape[1]), series.targets.dtype)
+    weights = np.zeros((*shape, series.weights.shape[1]), series.weights.dtype)
+    at = length - 1, np.arange(len(sequence))
+    targets[at], weights[at] = series.targets[sequence], series.weights[sequence]
+    return targets, weights
+
+
+def _mean_weight(series, n_windows):
+    """Factor that turns a sum over a batch, divided by its size, into a mean over what counts."""
+    n_outputs = series.targets.shape[1] / series.weights.shape[1]
+    return series.weights.dtype.type(n_windows / (series.weights.sum(dtype=float) * n_outputs))
+
+
+def _mean(weights):
+    return weights.sum(dtype=float) / max(len(weights), 1)

@@ -1,0 +1,280 @@
+"""The loop: every solver, the best parameters so far, recovery, stopping, restarts.
+
+``minimize(objective, params, batches, ...)`` asks an objective only for ``buffered_value()``, a
+function of params and batch, so that it can be tested on a quadratic. The optimizer is wrapped,
+never asked: this module keeps the best parameters, goes back to them and halves the rate when the
+loss explodes, and ends with them whatever happens. One thing comes from above, as an argument:
+``select(params)``, which scores checkpoints (smaller is better).
+"""
+
+import sys
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import scipy.optimize
+import scipy.stats
+from autograd import value_and_grad
+from sklearn.utils.parallel import Parallel, delayed
+
+from .blas import single_threaded_blas
+from .optimizers import OPTIMIZERS, SCHEDULES, clip_by_norm
+
+EXPLODED = 100.0  # times the value at the start: nothing is learned from there
+MAX_RETRIES = 8
+HUGE = 1e30  # what L-BFGS is told instead of inf or NaN, which would end its line search
+
+
+class Settings(NamedTuple):
+    """How to minimize."""
+
+    solver: str = "adam"
+    learning_rate_init: float = 1e-3
+    learning_rate: str = "cosine"
+    max_iter: int = 100
+    max_grad_norm: float | None = None
+    tol: float = 1e-4
+    n_iter_no_change: int | None = None
+    n_checkpoints: int = 20
+    verbose: int = 0
+
+
+class Result(NamedTuple):
+    """What a run of training leaves."""
+
+    params: dict
+    score: object  # smaller is better: best loss, or the scores of the chosen checkpoint
+    best_loss: float
+    loss_curve: list
+    validation_curve: list
+    n_iter: int
+    checkpoint_scores: list
+    interrupted: bool
+    diverged: bool
+
+
+def minimize(objective, params, batches, held_out, settings, rng, select=None):
+    """Train from `params` on `batches`; return the best parameters met as a `Result`."""
+    run = _Run(objective, params, batches, held_out, settings, select)
+    solve = _lbfgs if settings.solver == "lbfgs" else _first_order
+    with single_threaded_blas(), np.errstate(all="ignore"):
+        try:
+            run.begin()
+            if settings.max_iter:
+                solve(run, rng)
+        except KeyboardInterrupt:
+            run.interrupted = True
+    return run.result()
+
+
+def restarts(train, seeds, n_jobs):
+    """Results of ``train(seed)`` for every seed; an interrupt keeps those that are done."""
+    if n_jobs in (None, 1) or len(seeds) == 1:
+        results = []
+        for seed in seeds:
+            results.append(train(seed))
+            if results[-1].interrupted:
+                break
+        return results
+    return Parallel(n_jobs=n_jobs)(delayed(train)(seed) for seed in seeds)
+
+
+def best_of(results):
+    """The result with the best score."""
+    scores = np.array([result.score for result in results], float).reshape(len(results), -1)
+    return results[best_combined_rank(scores)]
+
+
+class _Run:
+    """State of one training run: the parameter vector, the best one so far, the history."""
+
+    def __init__(self, objective, params, batches, held_out, settings, select):
+        self.batches, self.held_out = batches, held_out
+        self.settings, self.select = settings, select
+        self.vector, self.params = flatten(params)
+        self.gradient, self._gradient_parts = flatten(self.params)
+        self.best, self.best_loss = self.vector.copy(), np.inf
+        self.loss_curve, self.validation_curve = [], []
+        self.checkpoints, self.checkpoint_scores = [], []
+        self.n_retries, self.stale, self.interrupted = 0, 0, False
+        self._value = objective.buffered_value()
+        self._value_and_grad = value_and_grad(self._value)
+
+    def begin(self):
+        """Count the start among the candidates."""
+        self.start_value = self.monitored()
+        self.keep_if_best(self.start_value)
+        self.checkpoint()
+
+    def evaluate(self, batch):
+        """Value at the present parameters; the gradient is left in ``self.gradient``."""
+        value, gradient = self._value_and_grad(self.params, batch)
+        for name, part in self._gradient_parts.items():
+            part[...] = gradient[name]
+        return float(value)
+
+    def mean_value(self, batches):
+        """Value over all windows of `batches`."""
+        total, count = 0.0, 0
+        for batch in batches.whole():
+            size = batch.inputs.shape[1]
+            total += size * float(self._value(self.params, batch))
+            count += size
+        return total / count
+
+    def monitored(self):
+        """The value that decides which parameters are best."""
+        return self.mean_value(self.batches if self.held_out is None else self.held_out)
+
+    def keep_if_best(self, value, vector=None):
+        """Remember `vector` if `value` is the smallest so far; count epochs without progress."""
+        if not np.isfinite(value):
+            return
+        self.stale = 0 if value < self.best_loss - self.settings.tol else self.stale + 1
+        if value < self.best_loss:
+            self.best_loss = value
+            self.best[...] = self.vector if vector is None else vector
+
+    def checkpoint(self):
+        """Score the present parameters if there is a way to."""
+        if self.select is not None:
+            self.checkpoints.append(self.vector.copy())
+            self.checkpoint_scores.append(tuple(map(float, self.select(self.params))))
+
+    def exploded(self, value):
+        """Whether `value` is not finite, or absurd beside the start."""
+        reference = self.start_value if np.isfinite(self.start_value) else 1.0
+        return not np.isfinite(value) or value > EXPLODED * max(reference, np.finfo(float).tiny)
+
+    def is_stale(self):
+        """Whether held-out loss has stopped improving."""
+        patience = self.settings.n_iter_no_change
+        return self.held_out is not None and patience is not None and self.stale >= patience
+
+    def end_epoch(self, loss, rate, last):
+        """Record, keep the best, score a checkpoint when one is due, report."""
+        settings, n = self.settings, len(self.loss_curve) + 1
+        self.loss_curve.append(loss)
+        if self.held_out is not None:
+            self.validation_curve.append(self.monitored())
+            self.keep_if_best(self.validation_curve[-1])
+        interval = max(1, settings.max_iter // settings.n_checkpoints)
+        if n % interval == 0 or last:
+            self.checkpoint()
+        if settings.verbose:
+            report(n, settings.max_iter, loss, rate, last)
+
+    def result(self):
+        """Best parameters: of the checkpoints if they were scored, else of the monitored value."""
+        chosen, score = self.best, float(self.best_loss)
+        if self.checkpoints:
+            i = best_combined_rank(self.checkpoint_scores)
+            chosen, score = self.checkpoints[i], self.checkpoint_scores[i]
+        self.vector[...] = chosen
+        return Result(
+            {name: x.copy() for name, x in self.params.items()},
+            score,
+            float(self.best_loss),
+            self.loss_curve,
+            self.validation_curve,
+            len(self.loss_curve),
+            self.checkpoint_scores,
+            self.interrupted,
+            self.n_retries >= MAX_RETRIES or not np.isfinite(self.best_loss),
+        )
+
+
+def _first_order(run, rng):
+    """Adam and its like: an epoch of steps, then a look at where they led."""
+    settings = run.settings
+    make = partial(OPTIMIZERS[settings.solver], run.vector.size, run.vector.dtype)
+    optimizer, factor, epoch = make(), 1.0, 0
+    while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_stale():
+        rate = factor * settings.learning_rate_init
+        rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)
+        loss = _epoch(run, optimizer, rate, rng)
+        if loss is None:
+            run.vector[...] = run.best
+            run.n_retries, factor, optimizer = run.n_retries + 1, factor / 2, make()
+            continue
+        epoch += 1
+        run.end_epoch(loss, rate, last=epoch == settings.max_iter)
+    if run.held_out is None:
+        run.keep_if_best(run.monitored())
+
+
+def _epoch(run, optimizer, rate, rng):
+    """Mean loss of an epoch of steps, or None if it exploded on the way."""
+    losses = []
+    for batch in run.batches.epoch(rng):
+        loss = run.evaluate(batch)
+        norm = clip_by_norm(run.gradient, run.settings.max_grad_norm)
+        if run.exploded(loss) or not np.isfinite(norm):
+            return None
+        if run.batches.is_single and run.held_out is None:
+            run.keep_if_best(loss)
+        optimizer.step(run.vector, run.gradient, rate)
+        losses.append(loss)
+    if run.held_out is None and not run.batches.is_single:
+        run.keep_if_best(run.monitored())
+    return float(np.mean(losses))
+
+
+def _lbfgs(run, rng):
+    """Limited-memory BFGS on the whole training set."""
+    settings = run.settings
+
+    def value_and_gradient(vector):
+        run.vector[...] = vector
+        total, gradient, count = 0.0, np.zeros(vector.size), 0
+        for batch in run.batches.ordered():
+            size = batch.inputs.shape[1]
+            total += size * run.evaluate(batch)
+            gradient += size * run.gradient.astype(float)
+            count += size
+        value, gradient = total / count, gradient / count
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            return HUGE, np.zeros(vector.size)
+        if run.held_out is None:
+            run.keep_if_best(value)
+        return value, gradient
+
+    def callback(intermediate_result):
+        run.vector[...] = intermediate_result.x
+        last = len(run.loss_curve) + 1 == settings.max_iter
+        run.end_epoch(float(intermediate_result.fun), np.nan, last)
+        if run.is_stale():
+            raise StopIteration
+
+    scipy.optimize.minimize(
+        value_and_gradient,
+        run.vector.astype(float),
+        jac=True,
+        method="L-BFGS-B",
+        callback=callback,
+        options={"maxiter": settings.max_iter, "ftol": 0.0, "gtol": settings.tol * 1e-2},
+    )
+
+
+def flatten(params):
+    """One vector that holds all parameters, and the dict of views into it."""
+    vector = np.concatenate([np.ravel(x) for x in params.values()])
+    views, begin = {}, 0
+    for name, x in params.items():
+        views[name] = vector[begin : begin + x.size].reshape(x.shape)
+        begin += x.size
+    return vector, views
+
+
+def report(epoch, n_epochs, loss, rate, last):
+    """One line that is written over, epoch after epoch."""
+    rate = "" if np.isnan(rate) else f"  rate {rate:.1e}"
+    end = "\n" if last else ""
+    sys.stdout.write(f"\repoch {epoch}/{n_epochs}  loss {loss:.3e}{rate}{end}")
+    sys.stdout.flush()
+
+
+def best_combined_rank(scores):
+    """Index of the row whose ranks over all columns add up to the least; the later of equals."""
+    combined = scipy.stats.rankdata(np.nan_to_num(scores, nan=np.inf), axis=0).sum(axis=1)
+    return len(combined) - 1 - int(np.argmin(combined[::-1]))

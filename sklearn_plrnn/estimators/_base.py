@@ -1,0 +1,204 @@
+"""What the estimators share: parameters, assembling an objective, training it, fitted attributes.
+
+``fit`` of an estimator works on an unfitted twin of itself and takes the twin's attributes over in
+one assignment at the very end: a fit that fails leaves the old model whole.
+"""
+
+import copy
+import warnings
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._model.cells import CELLS
+from .._model.initialization import INITS, initialize
+from .._model.objective import Objective
+from .._model.regularization import PENALTIES, regularized_units
+from .._random_state import local_random_state
+from .._training.loop import Settings, best_of, minimize, restarts
+from .._training.optimizers import OPTIMIZERS, SCHEDULES
+from ._sequences import Scaling
+
+
+class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):
+    """Parameters and training common to all estimators."""
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "penalty": [StrOptions(set(PENALTIES))],
+        "regularized_fraction": [Interval(Real, 0, 1, closed="both")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "architecture": [StrOptions(set(CELLS))],
+        "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions(set(INITS))],
+        "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "sequence_length": [Interval(Integral, 1, None, closed="left"), None],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "standardize": ["boolean"],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "on_interrupt": [StrOptions({"raise", "keep"})],
+        "verbose": ["verbose"],
+        "dtype": [StrOptions({"float32", "float64"}), None],
+    }
+
+    def to_map(self):
+        """The fitted recurrence, to simulate and analyse without the estimator.
+
+        Returns
+        -------
+        map : PiecewiseLinearMap
+            Named tuple of ``A, W, h, V, theta, always_on`` with methods ``step``, ``jacobian``,
+            ``pattern`` and ``region``. Its states are latent: ``B_`` and ``b_`` lead from them to
+            observations in the user's units.
+        """
+        check_is_fitted(self)
+        return CELLS[self.architecture_].make(len(self.A_), self.n_hidden).lower(self._params())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self):
+        """Columns of `transform`: one for each latent unit."""
+        return len(self.A_)
+
+    def _unfitted_twin(self):
+        """A shallow copy without fitted attributes, unless a warm start is to go on from them."""
+        twin = copy.copy(self)
+        if not self._is_warm():
+            twin.__dict__ = {k: v for k, v in vars(self).items() if not k.endswith("_")}
+        return twin
+
+    def _take_over(self, twin, interrupted):
+        """Become what the twin was fitted to; pass an interrupt on if so asked."""
+        self.__dict__ = vars(twin)
+        if interrupted and self.on_interrupt == "raise":
+            raise KeyboardInterrupt("fit was interrupted; the best parameters so far are kept")
+
+    def _is_warm(self):
+        return self.warm_start and hasattr(self, "parameter_names_")
+
+    def _allowed_dtypes(self):
+        """What X may be as it stands; the first is what anything else becomes."""
+        return [np.float64, np.float32] if self.dtype is None else np.dtype(self.dtype)
+
+    def _assemble(self, readout, n_inputs, **options):
+        """The objective that the constructor parameters describe."""
+        M = readout.n_components
+        cell = CELLS[self.architecture].make(M, self.n_hidden)
+        units = regularized_units(M, readout.n_observed, self.regularized_fraction)
+        penalty = PENALTIES[self.penalty](self.alpha, units)
+        return Objective(cell, readout, penalty, n_inputs, l2=self.l2, **options)
+
+    def _train(self, objective, series, held_out, make_batches, select=None):
+        """Run all restarts and store the best; return whether the user interrupted."""
+        settings = Settings(
+            self.solver,
+            self.learning_rate_init,
+            self.learning_rate,
+            self.max_iter,
+            self.max_grad_norm,
+            self.tol,
+            self.n_iter_no_change,
+            verbose=int(self.verbose),
+        )
+        run = partial(
+            _train_once,
+            problem=(objective, series, held_out, make_batches, select),
+            start=self._warm_params(objective) if self._is_warm() else None,
+            init=self.init,
+            settings=settings,
+        )
+        rng = local_random_state(self.random_state)
+        seeds = rng.randint(2**31 - 1, size=self.n_init)
+        results = restarts(run, seeds, self.n_jobs)
+        best = best_of(results)
+        self._store(objective, best)
+        self.restart_scores_ = [result.score for result in results]
+        self._warn_of_trouble(best)
+        return best.interrupted
+
+    def _store(self, objective, result):
+        """Parameters in the user's output units, and the history of training."""
+        self.architecture_ = self.architecture
+        self.parameter_names_ = list(result.params)
+        self.initial_state_ = np.zeros_like(result.params["A"])
+        for name, x in result.params.items():
+            setattr(self, f"{name}_", x)
+        B, b = objective.readout.matrix(result.params)
+        self.B_ = B * self.output_scale_[:, None]
+        self.b_ = Scaling(self.output_mean_, self.output_scale_).undo(b)
+        self.loss_curve_ = result.loss_curve
+        self.validation_curve_ = result.validation_curve
+        if result.checkpoint_scores:
+            self.checkpoint_scores_ = result.checkpoint_scores
+        self.best_loss_ = result.best_loss
+        self.n_iter_ = result.n_iter
+
+    def _params(self):
+        """The parameter dict in standardized units, as in training."""
+        params = {name: getattr(self, f"{name}_") for name in self.parameter_names_}
+        if "B" in params:
+            params["B"] = self.B_ / self.output_scale_[:, None]
+            params["b"] = Scaling(self.output_mean_, self.output_scale_).apply(self.b_)
+        return params
+
+    def _warm_params(self, objective):
+        """Parameters of the previous fit, if they still fit the problem."""
+        params = self._params()
+        expected = objective.init(np.random.default_rng(0), self.A_.dtype)
+        shapes = [{name: x.shape for name, x in p.items()} for p in (params, expected)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"warm_start=True, but the previous fit left parameters of shapes {shapes[0]} and "
+                f"this one needs {shapes[1]}. Use warm_start=False to start anew."
+            )
+        return params
+
+    def _warn_of_trouble(self, result):
+        if result.diverged:
+            warnings.warn(
+                "Training diverged again and again and was stopped; the best parameters so far are "
+                f"kept. Lower learning_rate_init (now {self.learning_rate_init:g}) or "
+                f"max_grad_norm (now {self.max_grad_norm}).",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        if result.interrupted and self.on_interrupt == "keep":
+            warnings.warn(
+                f"Training was interrupted after {result.n_iter} of {self.max_iter} iterations; "
+                "the best parameters so far are kept.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+
+def _train_once(seed, *, problem, start, init, settings):
+    """One restart, from its seed alone."""
+    objective, series, held_out, make_batches, select = problem
+    rng = np.random.default_rng(seed)
+    batches = make_batches(series)
+    if start is None:
+        start = initialize(init, objective, series, batches, rng)
+    held_out = None if held_out is None else make_batches(held_out)
+    return minimize(objective, start, batches, held_out, settings, rng, select)

@@ -1,0 +1,95 @@
+"""Checkpoints of a reconstruction, scored by how their free runs compare with the training data.
+
+The training series is cut into segments; the model runs freely from the first row of each, all at
+once, and is compared as it would have been measured: with the observation noise of the data added.
+Without that, a clean attractor beside a noisy one misses most of the cells that noise fills.
+"""
+
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+
+from .._model.objective import Objective
+from .._model.simulation import simulate
+from ..metrics import power_spectrum_distance, state_space_divergence
+
+MAX_SEGMENTS = 8
+SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
+TRANSIENT = 0.25  # of a segment's length, run before it is compared
+
+
+class FreeRunScores(NamedTuple):
+    """``scores(params)``: state-space divergence, power-spectrum distance; smaller is better."""
+
+    objective: Objective
+    segments: list  # of (rows, N), standardized, NaN where nothing was measured
+    inputs: np.ndarray | None  # (T, B, K)
+    noise: np.ndarray  # (N,), standard deviations
+
+    @classmethod
+    def of(cls, objective, series):
+        """Scores against the segments of a standardized series."""
+        begins, lengths = _cut(series.lengths)
+        rows = [slice(b, b + n) for b, n in zip(begins, lengths, strict=True)]
+        segments = [np.where(series.weights[r] > 0, series.targets[r], np.nan) for r in rows]
+        inputs = None
+        if objective.n_inputs:
+            inputs = np.zeros((max(lengths), len(rows), objective.n_inputs), series.inputs.dtype)
+            for i, r in enumerate(rows):
+                inputs[: lengths[i], i] = series.inputs[r]
+        return cls(objective, segments, inputs, noise_level(segments))
+
+    def __call__(self, params):
+        pairs = list(zip(self._references(), self._runs(params), strict=True))
+        distance = float(np.mean([power_spectrum_distance(*pair) for pair in pairs]))
+        x, y = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
+        if np.isnan(x).any(axis=1).all():  # no complete row: geometry cannot be compared
+            return distance, distance
+        return state_space_divergence(x, y), distance
+
+    def _references(self):
+        return self.segments if self.inputs is None else [x[1:] for x in self.segments]
+
+    def _runs(self, params):
+        """Free runs from the first row of each segment, as long as what they are compared with."""
+        readout, lengths = self.objective.readout, [len(x) for x in self._references()]
+        first = np.stack([x[0] for x in self.segments])
+        start = readout.start(params, np.nan_to_num(first), ~np.isnan(first))
+        skipped = int(TRANSIENT * max(lengths)) if self.inputs is None else 0
+        rows, _ = simulate(
+            self.objective.cell.lower(params),
+            params,
+            lambda states: readout.output(params, states),
+            start,
+            max(lengths) + skipped,
+            None if self.inputs is None else self.inputs[1:],
+        )
+        rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
+        return [rows[skipped : skipped + n, i] for i, n in enumerate(lengths)]
+
+
+def noise_level(segments):
+    """Standard deviation of white observation noise, from differences of the series.
+
+    The k-th difference of white noise has variance ``binom(2k, k)`` times its own. Differences also
+    hold what is left of the signal, so that every order overestimates; the smallest is taken.
+    """
+    levels = []
+    for order in range(1, 6):
+        differences = [np.diff(x, order, axis=0) for x in segments if len(x) > order]
+        squares = np.concatenate([d[~np.isnan(d).any(axis=1)] for d in differences]) ** 2
+        if len(squares):
+            levels.append(squares.mean(axis=0) / comb(2 * order, order))
+    return np.sqrt(np.min(levels, axis=0)) if levels else np.zeros(segments[0].shape[1])
+
+
+def _cut(lengths):
+    """Begins and lengths of segments: pieces of the only series, or the longest trajectories."""
+    if len(lengths) == 1:
+        n_segments = int(np.clip(lengths[0] // SEGMENT, 1, MAX_SEGMENTS))
+        size = min(lengths[0] // n_segments, SEGMENT)
+        return np.arange(n_segments) * (lengths[0] // n_segments), np.full(n_segments, size)
+    chosen = np.sort(np.argsort(-lengths, kind="stable")[:MAX_SEGMENTS])
+    begins = np.cumsum(lengths) - lengths
+    return begins[chosen], np.minimum(lengths[chosen], SEGMENT)

@@ -1,0 +1,658 @@
+"""`DSReconstructor`: dynamical systems from measured time series."""
+
+import warnings
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from .._model.forcing import FORCINGS
+from .._model.readouts import READOUTS
+from .._model.simulation import assimilate, run_ahead, simulate
+from .._random_state import local_random_state
+from .._training.batches import Series, WindowBatches, split_tail
+from ..metrics import forecast_r2_scorer
+from ._base import BasePLRNN
+from ._free_run import FreeRunScores
+from ._sequences import Scaling, check_sequences
+
+BATCHES_PER_EPOCH = 50
+DEFAULT_WINDOW = 100  # steps
+DEFAULT_COMPONENTS = {"shallow": lambda n_observed: n_observed, "plrnn": lambda n: n + 30}
+DEFAULT_STRENGTH = {"generalized": 0.1, "sparse": 1.0}
+N_START_STATES = 100
+RUNAWAY = 1000.0  # times the range of the training data
+
+
+class DSReconstructor(BasePLRNN):
+    r"""Reconstruct a dynamical system from measured time series.
+
+    Fits a piecewise-linear recurrent network whose free run has the same long-term behaviour
+    (attractor geometry, power spectrum) as the data,
+
+    .. math::
+
+        z_t = A z_{t-1} + W \mathrm{relu}(z_{t-1}) + C s_t + h, \qquad x_t = B z_t + b,
+
+    by back-propagation through time on random windows, in which the observations keep pulling the
+    state back to the data (teacher forcing [1]_ [2]_). What is kept is not the model with the
+    smallest one-step error but, among checkpoints, the one whose free run is most like the data.
+
+    Parameters
+    ----------
+    n_components : int or None, default=None
+        Number of latent units M. None is the number of observed variables for "shallow", and 30
+        more than that for "plrnn".
+    alpha : float, default=0.0
+        Strength of the manifold-attractor penalty [3]_ on a mean over the regularized units; see
+        `RegularizedPLRNNRegressor`.
+    penalty : {"manifold-attractor", "l2"}, default="manifold-attractor"
+        Whether A of the regularized units is pulled to 1, or (for comparison) to 0.
+    regularized_fraction : float, default=0.5
+        Share of the units that are regularized, unobserved units first.
+    l2 : float, default=0.0
+        Strength of a ridge penalty on the mean squares of coupling, input and readout weights.
+    architecture : {"shallow", "plrnn"}, default="shallow"
+        The cell: ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_, or as above.
+    n_hidden : int, default=100
+        Number of hidden units of "shallow".
+    readout : {"auto", "identity", "affine"}, default="auto"
+        "identity": the first units are the observed variables (``n_components`` at least as many);
+        "affine": B and b are learned and forcing goes through the pseudo-inverse of B; "auto": the
+        first where there are units enough, else the second. ``readout_`` tells which.
+    init : {"lift", "identity", "random"}, default="lift"
+        "lift" solves for the one-step prediction on random piecewise-linear features by ridge
+        regression; "identity" starts the regularized units as perfect integrators; "random".
+    forcing : {"generalized", "sparse"} or None, default="generalized"
+        Pull the state towards the observation at each step, or at every `forcing_interval`-th.
+    forcing_strength : float or None, default=None
+        Share of the distance to the observation that forcing removes (the literature's alpha).
+        None is 0.1 for "generalized" and 1 for "sparse".
+    forcing_interval : int, default=10
+        Steps from one forcing to the next, with "sparse".
+    input_features : list of int or str, or None, default=None
+        Columns of X that drive the system from outside and are not reconstructed.
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        Stochastic first-order methods, or limited-memory BFGS on consecutive windows.
+    learning_rate_init : float, default=1e-3
+        Rate of "adam" and "sgd" at the beginning.
+    learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
+        Its schedule over `max_iter` epochs.
+    max_iter : int, default=50
+        Number of epochs of 50 minibatches ("adam", "sgd") or of iterations ("lbfgs"). With 0 the
+        start is kept.
+    batch_size : int, default=16
+        Number of windows in a minibatch.
+    sequence_length : int or None, default=None
+        Steps of a window; None is 100, or fewer if no trajectory is that long. Memory of a gradient
+        grows as ``sequence_length * batch_size * (4 n_components + n_hidden)`` numbers.
+    max_grad_norm : float or None, default=1.0
+        Gradients of larger Euclidean norm are scaled down to it ("adam", "sgd").
+    tol : float, default=1e-5
+        Smallest decrease of the held-out loss that counts as progress.
+    n_iter_no_change : int, default=10
+        With `early_stopping`, epochs without progress before training ends.
+    early_stopping : bool, default=False
+        Hold the last rows of a single series, or the last of several trajectories, out of training
+        and stop when the forced error there no longer decreases.
+    validation_fraction : float, default=0.1
+        Share of rows or trajectories held out by `early_stopping`.
+    score_horizon : int, default=10
+        Steps ahead at which `score` judges forecasts.
+    standardize : bool, default=True
+        Whether to standardize inside. Everything returned is in the units given.
+    n_init : int, default=1
+        Number of independent restarts, of which the best is kept.
+    n_jobs : int or None, default=None
+        Number of restarts at a time. Results do not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seed of start, windows and restarts.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the previous parameters (and its standardization).
+    on_interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does after the best parameters so far have been stored.
+    verbose : bool or int, default=0
+        Whether to show one updating line with epoch, loss and rate.
+    dtype : {"float32", "float64"} or None, default=None
+        Precision; None is that of X.
+
+    Attributes
+    ----------
+    A_, h_ : ndarray of shape (n_components,)
+        Auto-regression weights and bias ("shallow": ``A_``, ``h1_``), for standardized variables.
+    W_ : ndarray of shape (n_components, n_components)
+        Coupling, its diagonal zero ("shallow": ``W1_``, ``W2_``, ``h2_``).
+    C_ : ndarray of shape (n_components, n_inputs)
+        Input weights, for standardized inputs; only with `input_features`.
+    B_ : ndarray of shape (n_outputs, n_components)
+        Readout weights, in the units of X.
+    b_ : ndarray of shape (n_outputs,)
+        Readout offset, in the units of X.
+    E_ : ndarray of shape (n_components - n_outputs, n_outputs)
+        Start of the unobserved units, ``initial_state_ + E_ x_0``, for standardized x_0; only with
+        the identity readout and more units than variables.
+    initial_state_ : ndarray of shape (n_components,)
+        State where nothing has been observed yet.
+    last_state_ : ndarray of shape (n_components,)
+        State after the last training row, from where `forecast` goes on.
+    start_states_ : ndarray of shape (n_states, n_components)
+        At most 100 states along the training data, from which `simulate` draws.
+    input_features_ : list of int
+        Columns of X that are inputs.
+    input_mean_, input_scale_ : ndarray of shape (n_inputs,)
+        Standardization of inputs.
+    output_mean_, output_scale_ : ndarray of shape (n_outputs,)
+        Standardization of observed variables.
+    data_range_ : ndarray of shape (n_outputs,)
+        Range of the observed variables in training.
+    parameter_names_ : list of str
+        Names of the learned arrays; each is an attribute with an underscore added.
+    architecture_, readout_ : str
+        Cell and readout that were fitted.
+    checkpoint_scores_ : list of tuple
+        State-space divergence and power-spectrum distance of a free run from the training data, at
+        the start and at each checkpoint.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, in standardized units, penalties included.
+    validation_curve_ : list of float
+        Held-out loss after each epoch, with `early_stopping`.
+    best_loss_ : float
+        Smallest monitored loss: held-out with `early_stopping`, else training.
+    restart_scores_ : list of tuple
+        Scores of the chosen checkpoint of every restart.
+    n_iter_ : int
+        Number of epochs that were run.
+    n_outputs_ : int
+        Number of observed variables.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of columns, where X had any.
+
+    See Also
+    --------
+    RegularizedPLRNNRegressor : Targets from input sequences.
+    sklearn_plrnn.metrics.state_space_divergence : Compare attractors.
+
+    References
+    ----------
+    .. [1] J. M. Mikhaeil, Z. Monfared, D. Durstewitz, "On the difficulty of learning chaotic
+       dynamics with RNNs", NeurIPS 2022, arXiv:2110.07238.
+    .. [2] F. Hess, Z. Monfared, M. Brenner, D. Durstewitz, "Generalized teacher forcing for
+       learning chaotic dynamics", ICML 2023, arXiv:2306.04406.
+    .. [3] D. Schmidt, G. Koppe, Z. Monfared, M. Beutelspacher, D. Durstewitz, "Identifying
+       nonlinear dynamical systems with multiple time scales and long-range dependencies",
+       ICLR 2021, arXiv:1910.03471.
+
+    Examples
+    --------
+    >>> from sklearn_plrnn import DSReconstructor
+    >>> from sklearn_plrnn.datasets import make_lorenz63
+    >>> X = make_lorenz63(3000, random_state=0)
+    >>> model = DSReconstructor(n_hidden=50, max_iter=2, random_state=0).fit(X[:2000])
+    >>> model.forecast(100).shape
+    (100, 3)
+    >>> model.simulate(500, x0=X[0]).shape
+    (500, 3)
+    >>> bool(model.score(X[2000:]) > 0.9)
+    True
+    """
+
+    _parameter_constraints = {
+        **BasePLRNN._parameter_constraints,
+        "n_components": [*BasePLRNN._parameter_constraints["n_components"], None],
+        "readout": [StrOptions({"auto", *READOUTS})],
+        "forcing": [StrOptions(set(FORCINGS)), None],
+        "forcing_strength": [Interval(Real, 0, 1, closed="both"), None],
+        "forcing_interval": [Interval(Integral, 1, None, closed="left")],
+        "input_features": ["array-like", None],
+        "score_horizon": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        alpha=0.0,
+        penalty="manifold-attractor",
+        regularized_fraction=0.5,
+        l2=0.0,
+        architecture="shallow",
+        n_hidden=100,
+        readout="auto",
+        init="lift",
+        forcing="generalized",
+        forcing_strength=None,
+        forcing_interval=10,
+        input_features=None,
+        solver="adam",
+        learning_rate_init=1e-3,
+        learning_rate="cosine",
+        max_iter=50,
+        batch_size=16,
+        sequence_length=None,
+        max_grad_norm=1.0,
+        tol=1e-5,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        score_horizon=10,
+        standardize=True,
+        n_init=1,
+        n_jobs=None,
+        random_state=None,
+        warm_start=False,
+        on_interrupt="raise",
+        verbose=0,
+        dtype=None,
+    ):
+        self.n_components = n_components
+        self.alpha = alpha
+        self.penalty = penalty
+        self.regularized_fraction = regularized_fraction
+        self.l2 = l2
+        self.architecture = architecture
+        self.n_hidden = n_hidden
+        self.readout = readout
+        self.init = init
+        self.forcing = forcing
+        self.forcing_strength = forcing_strength
+        self.forcing_interval = forcing_interval
+        self.input_features = input_features
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.sequence_length = sequence_length
+        self.max_grad_norm = max_grad_norm
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.score_horizon = score_horizon
+        self.standardize = standardize
+        self.n_init = n_init
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.on_interrupt = on_interrupt
+        self.verbose = verbose
+        self.dtype = dtype
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Fit the model to one or many trajectories of one system.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_timesteps, n_features), or 3-D, or list
+            One trajectory of equally spaced rows, (n_trajectories, n_timesteps, n_features), or a
+            list of arrays (n_timesteps_i, n_features). NaN is a missing observation: neither scored
+            nor used for forcing.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DSReconstructor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If X is too short, holds inf, or NaN in an input column, or if `n_components` is smaller
+            than the number of observed variables with an identity readout.
+        """
+        twin = self._unfitted_twin()
+        interrupted = twin._fit(X)
+        self._take_over(twin, interrupted)
+        return self
+
+    def predict(self, X, *, lead=1):
+        """Predict every row from the rows at least `lead` steps before it.
+
+        Parameters
+        ----------
+        X : array-like or list of arrays
+            Any form that `fit` accepts, inputs included.
+        lead : int, default=1
+            Steps ahead. Rows that have no row so far before them are predicted from
+            ``initial_state_`` alone.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_timesteps, n_outputs), or the container of X
+            Observed variables; row t uses rows up to t - lead (and inputs up to t).
+        """
+        sequences = self._check(X)
+        f, params = self.to_map(), self._params()
+        parts = [
+            run_ahead(f, params, states, inputs, lead)
+            for states, inputs in self._assimilated(sequences)
+        ]
+        return sequences.restore(self._read_out(np.concatenate(parts)))
+
+    def transform(self, X):
+        """Latent state at each row, that row's observation included.
+
+        Parameters
+        ----------
+        X : array-like or list of arrays
+            Any form that `fit` accepts, inputs included.
+
+        Returns
+        -------
+        states : ndarray of shape (n_timesteps, n_components), or the container of X
+            States from which the model continues.
+        """
+        sequences = self._check(X)
+        states = [states for states, _ in self._assimilated(sequences)]
+        return sequences.restore(np.concatenate(states))
+
+    def forecast(self, n_timesteps, X=None, *, inputs=None):
+        """Continue after the end of a series.
+
+        Parameters
+        ----------
+        n_timesteps : int
+            Steps to forecast.
+        X : array-like or list of arrays, default=None
+            Series to continue, in any form that `fit` accepts; None continues the training series
+            (the last one, if there were several).
+        inputs : array-like of shape (n_timesteps, n_inputs), default=None
+            Future values of the `input_features`, in their units; needed if there are any. With
+            several trajectories in X, shape (n_trajectories, n_timesteps, n_inputs).
+
+        Returns
+        -------
+        forecast : ndarray of shape (n_timesteps, n_outputs)
+            Observed variables at the steps after the last row; with several trajectories
+            (n_trajectories, n_timesteps, n_outputs).
+
+        Raises
+        ------
+        ValueError
+            If the model has inputs and none, or too few, are given.
+        """
+        check_is_fitted(self)
+        if X is None:
+            start = self.last_state_[None]
+        else:
+            sequences = self._check(X)
+            start = np.stack([states[-1] for states, _ in self._assimilated(sequences)])
+        rows = self._run(start, n_timesteps, inputs)
+        return rows[:, 0] if X is None or sequences.container == "series" else rows.swapaxes(0, 1)
+
+    def simulate(self, n_timesteps, x0=None, *, inputs=None, n_trajectories=1, random_state=None):
+        """Run the model freely.
+
+        Parameters
+        ----------
+        n_timesteps : int
+            Steps to run.
+        x0 : array-like of shape (n_outputs,) or (n_trajectories, n_outputs), default=None
+            Observed variables to start from; the first row returned is the step after. None draws
+            states of the training data.
+        inputs : array-like of shape (n_timesteps, n_inputs), default=None
+            Values of the `input_features`, in their units; needed if there are any.
+        n_trajectories : int, default=1
+            Number of runs, at once.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draw of start states.
+
+        Returns
+        -------
+        trajectories : ndarray of shape (n_timesteps, n_outputs)
+            The free run; with ``n_trajectories > 1`` (n_trajectories, n_timesteps, n_outputs).
+        """
+        check_is_fitted(self)
+        if x0 is None:
+            rng = local_random_state(random_state)
+            start = self.start_states_[rng.randint(len(self.start_states_), size=n_trajectories)]
+        else:
+            start = self._start_at(x0, n_trajectories)
+        rows = self._run(start, n_timesteps, inputs)
+        return rows[:, 0] if n_trajectories == 1 else rows.swapaxes(0, 1)
+
+    def score(self, X, y=None):
+        """R^2 of forecasts `score_horizon` steps ahead.
+
+        One step ahead it is near 1 for any densely sampled series, and ranks nothing.
+
+        Parameters
+        ----------
+        X : array-like or list of arrays
+            Any form that `fit` accepts, inputs included.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            R^2 over all rows that have one `score_horizon` steps before them, averaged over
+            observed variables.
+        """
+        return forecast_r2_scorer(self.score_horizon)(self, X)
+
+    def split_inputs(self, X):
+        """Split the columns of X into observed variables and inputs.
+
+        Parameters
+        ----------
+        X : array-like or list of arrays
+            Any form that `fit` accepts.
+
+        Returns
+        -------
+        observed : ndarray of shape (n_timesteps, n_outputs), or the container of X
+            Observed variables.
+        inputs : ndarray of shape (n_timesteps, n_inputs), or the container of X, or None
+            Inputs, None without `input_features`.
+        """
+        sequences = self._check(X)
+        observed, inputs = self._columns(sequences)
+        return sequences.restore(observed), sequences.restore(inputs) if inputs.size else None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        return tags
+
+    def _fit(self, X):
+        sequences = check_sequences(
+            self, X, reset=True, dtype=self._allowed_dtypes(), allow_nan=True, min_timesteps=2
+        )
+        self.input_features_ = self._input_columns()
+        self._learn_scaling(sequences)
+        series = self._series(sequences)
+        self.n_outputs_ = series.targets.shape[1]
+        objective = self._objective()
+        train, held_out = series, None
+        if self.early_stopping:
+            train, held_out = split_tail(series, self.validation_fraction, context=0)
+        make_batches = partial(
+            WindowBatches,
+            batch_size=self.batch_size,
+            sequence_length=self._window(train),
+            n_batches=BATCHES_PER_EPOCH,
+        )
+        select = FreeRunScores.of(objective, train)
+        interrupted = self._train(objective, train, held_out, make_batches, select)
+        states = [states for states, _ in self._assimilated(sequences)]
+        self.last_state_ = states[-1][-1].copy()
+        states = np.concatenate(states)
+        self.start_states_ = states[:: -(-len(states) // N_START_STATES)].copy()
+        return interrupted
+
+    def _input_columns(self):
+        """Indices of `input_features`."""
+        names = list(getattr(self, "feature_names_in_", []))
+        columns = []
+        for feature in self.input_features if self.input_features is not None else ():
+            if isinstance(feature, str):
+                if feature not in names:
+                    raise ValueError(
+                        f"input_features names {feature!r}, but the columns of X are "
+                        f"{names or 'without names'}."
+                    )
+                columns.append(names.index(feature))
+            elif -self.n_features_in_ <= feature < self.n_features_in_:
+                columns.append(int(feature) % self.n_features_in_)
+            else:
+                raise ValueError(
+                    f"input_features has {feature!r}, but X has {self.n_features_in_} columns."
+                )
+        if len(set(columns)) != len(columns) or len(columns) == self.n_features_in_:
+            raise ValueError(
+                f"input_features={self.input_features!r} must name each column once and leave at "
+                f"least one of the {self.n_features_in_} columns of X to reconstruct."
+            )
+        return columns
+
+    def _learn_scaling(self, sequences):
+        observed, inputs = self._columns(sequences)
+        unseen = np.flatnonzero(np.isnan(observed).all(axis=0))
+        if len(unseen):
+            raise ValueError(f"X holds nothing but NaN in observed column(s) {list(unseen)}.")
+        if not self._is_warm():
+            self.input_mean_, self.input_scale_ = Scaling.of(inputs, enabled=self.standardize)
+            self.output_mean_, self.output_scale_ = Scaling.of(observed, enabled=self.standardize)
+        self.data_range_ = np.nanmax(observed, axis=0) - np.nanmin(observed, axis=0)
+
+    def _columns(self, sequences):
+        """Observed variables and inputs of all rows."""
+        inputs = sequences.rows[:, self.input_features_]
+        if np.isnan(inputs).any():
+            raise ValueError(
+                "Input X contains NaN in an input column: inputs drive the system and must be "
+                f"known. input_features={self.input_features!r}."
+            )
+        return np.delete(sequences.rows, self.input_features_, axis=1), inputs
+
+    def _series(self, sequences):
+        """Standardized rows; a missing observation has value and weight zero."""
+        observed, inputs = self._columns(sequences)
+        known = ~np.isnan(observed)
+        scaled = Scaling(self.output_mean_, self.output_scale_).apply(observed)
+        return Series(
+            Scaling(self.input_mean_, self.input_scale_).apply(inputs),
+            sequences.lengths,
+            np.where(known, scaled, 0),
+            known.astype(observed.dtype),
+        )
+
+    def _objective(self):
+        """What the constructor parameters describe, for the columns seen in `fit`."""
+        N = self.n_outputs_
+        M = self.n_components
+        if M is None:
+            M = DEFAULT_COMPONENTS[self.architecture](N)
+        self.readout_ = self.readout
+        if self.readout == "auto":
+            self.readout_ = "identity" if M >= N else "affine"
+        if self.readout_ == "identity" and M < N:
+            raise ValueError(
+                f"n_components={M} is smaller than the number of observed variables, {N}. With "
+                'readout="identity" every one of them is a unit; use readout="affine" for fewer.'
+            )
+        forcing = self.forcing
+        if forcing is not None:
+            strength = self.forcing_strength
+            strength = DEFAULT_STRENGTH[forcing] if strength is None else strength
+            forcing = FORCINGS[forcing](strength, self.forcing_interval)
+        readout = READOUTS[self.readout_](M, N)
+        return self._assemble(readout, len(self.input_features_), forcing=forcing)
+
+    def _window(self, series):
+        """Steps of a training window."""
+        longest = int(series.lengths.max()) - 1
+        if self.sequence_length is None:
+            return min(DEFAULT_WINDOW, longest)
+        if self.sequence_length > longest:
+            raise ValueError(
+                f"sequence_length={self.sequence_length} needs a trajectory of at least "
+                f"{self.sequence_length + 1} rows to train on, but the longest has {longest + 1}."
+            )
+        return self.sequence_length
+
+    def _check(self, X):
+        """Validated trajectories for a prediction."""
+        check_is_fitted(self)
+        return check_sequences(self, X, reset=False, dtype=self.A_.dtype, allow_nan=True)
+
+    def _assimilated(self, sequences):
+        """Latent states with each row taken in, and the standardized inputs, per trajectory."""
+        f, params, series = self.to_map(), self._params(), self._series(sequences)
+        readout = READOUTS[self.readout_](len(self.A_), self.n_outputs_)
+        parts = map(sequences.split, (series.targets, series.weights > 0, series.inputs))
+        for rows, known, inputs in zip(*parts, strict=True):
+            yield assimilate(f, params, readout, rows, known, inputs), inputs
+
+    def _start_at(self, x0, n_trajectories):
+        """States (n_trajectories, M) where x0 was just observed."""
+        x0 = check_array(
+            x0, ensure_2d=False, dtype=self.A_.dtype, ensure_all_finite="allow-nan", input_name="x0"
+        )
+        N = self.n_outputs_
+        if x0.shape not in ((N,), (n_trajectories, N)):
+            raise ValueError(
+                f"x0 has shape {x0.shape}; expected ({N},) or ({n_trajectories}, {N}), "
+                "(trajectory, observed variable)."
+            )
+        rows = np.broadcast_to(x0, (n_trajectories, N))
+        known = ~np.isnan(rows)
+        scaled = np.where(known, Scaling(self.output_mean_, self.output_scale_).apply(rows), 0)
+        return READOUTS[self.readout_](len(self.A_), N).start(self._params(), scaled, known)
+
+    def _future_inputs(self, inputs, n_timesteps, n_trajectories):
+        """Standardized inputs (n_timesteps, 1 or n_trajectories, K), or None."""
+        K = len(self.input_features_)
+        if K == 0:
+            if inputs is not None:
+                raise ValueError("inputs were given, but the model has no input_features.")
+            return None
+        shape = (n_timesteps, K)
+        if inputs is None:
+            raise ValueError(
+                f"inputs of shape {shape} (time, input) are needed: the model is driven by "
+                f"input_features={self.input_features!r}."
+            )
+        inputs = check_array(
+            inputs, ensure_2d=False, allow_nd=True, dtype=self.A_.dtype, input_name="inputs"
+        )
+        if inputs.shape not in (shape, (n_trajectories, *shape)):
+            raise ValueError(
+                f"inputs has shape {inputs.shape}; expected {shape} (time, input) or "
+                f"{(n_trajectories, *shape)} (trajectory, time, input)."
+            )
+        scaled = Scaling(self.input_mean_, self.input_scale_).apply(inputs)
+        return scaled[:, None] if scaled.ndim == 2 else scaled.swapaxes(0, 1)
+
+    def _run(self, start, n_timesteps, inputs):
+        """Observed variables (n_timesteps, B, N) of a free run from latent states (B, M)."""
+        check_scalar(n_timesteps, "n_timesteps", Integral, min_val=1)
+        inputs = self._future_inputs(inputs, n_timesteps, len(start))
+        rows, _ = simulate(
+            self.to_map(), self._params(), self._read_out, start, n_timesteps, inputs
+        )
+        distance = np.abs(rows - self.b_)
+        if not np.all(
+            distance <= RUNAWAY * np.maximum(self.data_range_, np.abs(self.output_scale_))
+        ):
+            warnings.warn(
+                f"The free run left the range of the training data by more than a factor of "
+                f"{RUNAWAY:g}: the model is unstable. Fit it again with more data, another seed or "
+                "stronger regularization.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return rows
+
+    def _read_out(self, states):
+        return states @ self.B_.T + self.b_

@@ -1,0 +1,111 @@
+"""The objective over all combinations of cells, readouts, penalties and forcings."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from autograd import grad
+
+from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.forcing import FORCINGS
+from sklearn_plrnn._model.objective import Batch, Objective
+from sklearn_plrnn._model.readouts import READOUTS
+from sklearn_plrnn._model.regularization import PENALTIES
+
+M, N, K, T, B = 4, 3, 2, 8, 5
+PARTS = [
+    (cell, readout, penalty, forcing)
+    for cell, readout, penalty, forcing in product(CELLS, READOUTS, PENALTIES, [None, *FORCINGS])
+    if forcing is not None or readout == "affine"
+]
+
+
+def assemble(cell, readout, penalty, forcing, n_inputs=K, **options):
+    """Objective of M units, every second one regularized."""
+    return Objective(
+        CELLS[cell].make(M, 6),
+        READOUTS[readout](M, N),
+        PENALTIES[penalty](0.7, np.array([0, 2])),
+        n_inputs,
+        forcing=None if forcing is None else FORCINGS[forcing](0.3, 3),
+        **options,
+    )
+
+
+def random_batch(rng, observed, dtype=np.float64, missing=0.2):
+    """A batch with gaps; forcing data only if asked for."""
+    draw = lambda *shape: rng.normal(size=shape).astype(dtype)
+    rows, known = draw(T + 1, B, N), rng.random((T + 1, B, N)) >= missing
+    rows = np.where(known, rows, 0)
+    batch = Batch(draw(T, B, K), rows[1:], known[1:].astype(dtype))
+    return batch._replace(observed=rows[:-1], known=known[:-1]) if observed else batch
+
+
+@pytest.mark.parametrize(("cell", "readout", "penalty", "forcing"), PARTS)
+def test_gradient_equals_finite_differences(cell, readout, penalty, forcing, rng):
+    objective = assemble(cell, readout, penalty, forcing, l2=0.3)
+    batch = random_batch(rng, observed=forcing is not None)
+    params = {
+        name: x + 0.1 * rng.normal(size=x.shape) for name, x in objective.init(rng, float).items()
+    }
+    gradient = grad(objective.value)(params, batch)
+    assert gradient.keys() == params.keys()
+    step = 1e-6
+    for name, x in params.items():
+        direction = rng.normal(size=x.shape)
+        value = [objective.value(params | {name: x + s * step * direction}, batch) for s in (1, -1)]
+        measured = (value[0] - value[1]) / (2 * step)
+        assert np.sum(gradient[name] * direction) == pytest.approx(measured, rel=1e-5, abs=1e-7), (
+            name
+        )
+
+
+@pytest.mark.parametrize(("cell", "readout", "penalty", "forcing"), PARTS)
+def test_float32_is_never_left(cell, readout, penalty, forcing, rng):
+    objective = assemble(cell, readout, penalty, forcing, l2=0.3)
+    batch = random_batch(rng, observed=forcing is not None, dtype=np.float32)
+    params = objective.init(rng, np.float32)
+    assert objective.states(params, batch).dtype == np.float32
+    gradient = grad(objective.value)(params, batch)
+    assert {x.dtype for x in gradient.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("forcing", [None, *FORCINGS])
+def test_what_has_no_weight_has_no_influence(forcing, rng):
+    objective = assemble("plrnn", "affine", "manifold-attractor", forcing)
+    batch = random_batch(rng, observed=forcing is not None)
+    params = objective.init(rng, float)
+    targets = np.where(batch.weights > 0, batch.targets, 1e6)
+    assert objective.value(params, batch) == objective.value(
+        params, batch._replace(targets=targets)
+    )
+    if forcing is not None:
+        observed = np.where(batch.known, batch.observed, 1e6)
+        other = objective.value(params, batch._replace(observed=observed))
+        assert objective.value(params, batch) == pytest.approx(other)
+
+
+def test_value_without_penalties_is_the_weighted_mean(rng):
+    objective = assemble("plrnn", "affine", "l2", None)
+    objective = objective._replace(penalty=objective.penalty._replace(alpha=0.0))
+    batch, params = random_batch(rng, observed=False), objective.init(rng, float)
+    outputs = objective.readout.output(params, objective.states(params, batch))
+    expected = np.sum(batch.weights * (outputs - batch.targets) ** 2) / B
+    assert objective.value(params, batch) == pytest.approx(expected)
+
+
+def test_ridge_counts_weights_but_no_offsets(rng):
+    plain, ridge = (assemble("plrnn", "affine", "l2", None, l2=l2) for l2 in (0.0, 2.0))
+    batch, params = random_batch(rng, observed=False), plain.init(rng, float)
+    expected = 2 * sum(np.mean(params[name] ** 2) for name in "WCB")
+    difference = ridge.value(params, batch) - plain.value(params, batch)
+    assert difference == pytest.approx(expected)
+
+
+def test_without_learned_start_states_begin_at_zero(rng):
+    objective = assemble("plrnn", "affine", "l2", None, learn_start=False)
+    params = objective.init(rng, float)
+    assert "initial_state" not in params
+    batch = random_batch(rng, observed=False)
+    first = objective.states(params, batch)[0]
+    np.testing.assert_allclose(first, params["h"] + batch.inputs[0] @ params["C"].T)

@@ -1,0 +1,215 @@
+"""The loop on quadratics: what it keeps, when it stops, how it recovers."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+from sklearn_plrnn._model.objective import Batch
+from sklearn_plrnn._training.loop import (
+    Result,
+    Settings,
+    best_combined_rank,
+    best_of,
+    flatten,
+    minimize,
+    restarts,
+)
+
+TARGET = {"a": np.array([1.0, -2.0]), "b": np.array([[3.0]])}
+
+
+class Quadratic:
+    """Squared distance to TARGET, on batches that shift it by their single number."""
+
+    def buffered_value(self):
+        return self.value
+
+    def value(self, params, batch):
+        shift = batch.targets[0, 0, 0]
+        return sum(anp.sum((params[name] - x - shift) ** 2) for name, x in TARGET.items())
+
+
+class Shifts:
+    """One batch for each shift."""
+
+    def __init__(self, *shifts):
+        self.shifts = shifts
+
+    @property
+    def is_single(self):
+        return len(self.shifts) == 1
+
+    def epoch(self, rng):
+        return self._batches(rng.permutation(self.shifts))
+
+    def ordered(self):
+        return self._batches(self.shifts)
+
+    whole = ordered
+
+    def _batches(self, shifts):
+        for shift in shifts:
+            x = np.full((1, 1, 1), float(shift))
+            yield Batch(x, x, x)
+
+
+def start():
+    return {name: np.zeros_like(x) for name, x in TARGET.items()}
+
+
+def run(batches=None, objective=None, held_out=None, select=None, **settings):
+    settings = Settings(**{"learning_rate_init": 0.1, "max_iter": 200} | settings)
+    rng = np.random.default_rng(0)
+    batches = batches or Shifts(0)
+    return minimize(objective or Quadratic(), start(), batches, held_out, settings, rng, select)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("shifts", [(0,), (-1, 1)])
+def test_every_solver_finds_the_minimum(solver, shifts):
+    result = run(Shifts(*shifts), solver=solver, learning_rate_init=0.1)
+    for name, x in TARGET.items():
+        np.testing.assert_allclose(result.params[name], x, atol=0.02)
+    assert not result.diverged and not result.interrupted
+    assert result.n_iter == len(result.loss_curve) <= 200
+    assert result.best_loss <= min(result.loss_curve) + 1e-12
+
+
+def test_float32_parameters_stay_float32():
+    single = {name: x.astype(np.float32) for name, x in start().items()}
+    for solver in ("adam", "sgd", "lbfgs"):
+        settings = Settings(solver=solver, max_iter=3)
+        result = minimize(Quadratic(), single, Shifts(0), None, settings, np.random.default_rng(0))
+        assert {x.dtype for x in result.params.values()} == {np.dtype(np.float32)}
+    assert all(not x.any() for x in single.values())
+
+
+def test_no_iterations_leave_the_start():
+    result = run(max_iter=0)
+    assert result.n_iter == 0 and result.loss_curve == []
+    np.testing.assert_array_equal(result.params["a"], 0)
+    assert result.best_loss == 14
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e12, 1e300])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_absurd_rates_end_in_the_best_parameters_so_far(solver, rate):
+    result = run(solver=solver, learning_rate_init=rate, learning_rate="constant")
+    assert result.best_loss <= 14
+    assert all(np.isfinite(x).all() for x in result.params.values())
+    if rate > 1e5:
+        assert result.diverged
+
+
+def test_recovery_halves_the_rate_until_it_works():
+    result = run(solver="sgd", learning_rate_init=1.2, learning_rate="constant")
+    assert not result.diverged
+    np.testing.assert_allclose(result.params["a"], TARGET["a"], atol=1e-3)
+
+
+class Poisoned(Quadratic):
+    """NaN wherever the first parameter has passed 0.5."""
+
+    def value(self, params, batch):
+        value = super().value(params, batch)
+        return value if params["a"][0] < 0.5 else value * np.nan
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_nan_never_reaches_the_result(solver):
+    result = run(objective=Poisoned(), solver=solver)
+    assert np.isfinite(result.best_loss)
+    assert result.params["a"][0] < 0.5
+    assert result.best_loss == pytest.approx(
+        Quadratic().value(result.params, next(Shifts(0).ordered()))
+    )
+
+
+def test_the_best_parameters_are_kept_not_the_last():
+    result = run(held_out=Shifts(-2), learning_rate="constant", max_iter=300)
+    held_out = Quadratic().value(result.params, next(Shifts(-2).ordered()))
+    assert held_out == pytest.approx(result.best_loss)
+    assert result.best_loss == pytest.approx(min(result.validation_curve))
+    assert result.best_loss < result.validation_curve[-1]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_training_stops_when_held_out_loss_no_longer_falls(solver):
+    result = run(held_out=Shifts(-2), solver=solver, n_iter_no_change=5, learning_rate="constant")
+    curve = np.array(result.validation_curve)
+    if solver == "adam":
+        assert result.n_iter < 200
+        assert result.n_iter - 1 - np.argmin(curve) == pytest.approx(5, abs=1)
+    assert result.best_loss <= curve.min()
+
+
+def test_checkpoints_decide_when_they_are_scored():
+    near_half = lambda params: (abs(params["a"][0] - 0.5), 0.0)
+    result = run(select=near_half, learning_rate_init=0.02)
+    assert abs(result.params["a"][0] - 0.5) == pytest.approx(min(result.checkpoint_scores)[0])
+    assert result.score == min(result.checkpoint_scores)
+    assert len(result.checkpoint_scores) == 21  # the start is one of them
+
+
+def test_ranks_combine_and_nothing_finite_loses_to_nan():
+    assert best_combined_rank([(3.0, 0.1), (1.0, 0.2), (2.0, 0.3)]) == 1
+    assert best_combined_rank([(np.nan, 0.0), (5.0, 1.0), (np.inf, 2.0)]) in (0, 1)
+    assert best_combined_rank([(np.inf, np.inf), (5.0, 1.0), (np.nan, np.nan)]) == 1
+
+
+class Interrupting(Quadratic):
+    """Ctrl-C during the fifth evaluation."""
+
+    def __init__(self):
+        self.n_calls = 0
+
+    def value(self, params, batch):
+        self.n_calls += 1
+        if self.n_calls == 5:
+            raise KeyboardInterrupt
+        return super().value(params, batch)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_interrupt_keeps_the_best_so_far(solver):
+    result = run(Shifts(-1, 1), objective=Interrupting(), solver=solver, learning_rate_init=0.01)
+    assert result.interrupted
+    assert result.best_loss < 20
+    at_result = np.mean([Quadratic().value(result.params, b) for b in Shifts(-1, 1).ordered()])
+    assert at_result == pytest.approx(result.best_loss)
+
+
+def test_flatten_gives_views():
+    vector, views = flatten(TARGET)
+    np.testing.assert_array_equal(vector, [1, -2, 3])
+    vector[:] = 7
+    assert views["b"][0, 0] == 7 and views["a"].shape == (2,)
+    assert TARGET["b"][0, 0] == 3
+
+
+def finished(score, interrupted=False):
+    return Result({}, score, 0.0, [], [], 0, [], interrupted, False)
+
+
+def test_restarts_come_back_in_the_order_of_their_seeds():
+    assert [r.score for r in restarts(finished, [3, 1, 2], None)] == [3, 1, 2]
+    assert [r.score for r in restarts(finished, [3, 1, 2], 2)] == [3, 1, 2]
+
+
+def test_an_interrupt_ends_the_restarts():
+    done = restarts(lambda seed: finished(seed, interrupted=seed == 1), [3, 1, 2], None)
+    assert [r.score for r in done] == [3, 1]
+
+
+def test_best_of_restarts():
+    assert best_of([finished(3.0), finished(1.0), finished(2.0)]).score == 1.0
+    assert best_of([finished((1.0, 5.0)), finished((2.0, 1.0)), finished((3.0, 6.0))]).score[1] == 1
+
+
+def test_progress_is_one_updating_line(capsys):
+    run(max_iter=3, verbose=1)
+    out = capsys.readouterr().out
+    assert out.count("\r") == 3 and out.count("\n") == 1 and out.endswith("\n")
+    assert "epoch 3/3" in out and "loss" in out and "rate" in out
+    run(max_iter=3)
+    assert capsys.readouterr().out == ""
