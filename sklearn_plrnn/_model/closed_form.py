@@ -18,6 +18,7 @@ from .cells import PLRNN, Shallow
 from .regularization import integrate
 
 MAX_TRANSITIONS = 20_000  # more rows than this change the solution less than the random features do
+MAX_BATCHES = 20  # of windows on which candidates are compared
 RIDGES = (1e-5, 1e-3, 1e-1)  # of a step, on standardized variables
 READOUT_RIDGE = 1e-2  # in units of each state's variance; nearly equal integrators need that much
 
@@ -47,6 +48,8 @@ def lift(objective, series, batches, rng):
     """
     dtype = series.inputs.dtype
     start = objective.init(rng, dtype)
+    if objective.penalty.alpha:
+        integrate(objective.cell, start, objective.penalty.units)
     rows = _complete_transitions(series, rng)
     if len(rows) == 0:
         return start
@@ -54,14 +57,14 @@ def lift(objective, series, batches, rng):
     now, following = np.split(embedded, 2)
     transitions = Transitions(now, following, series.inputs[rows + 1].astype(float))
     kinks = _kinks_on(now, max(objective.cell), rng)
-    batch = next(iter(batches.ordered()))
+    windows = list(batches.ordered())[:MAX_BATCHES]
     candidates = [start]
     for ridge in RIDGES:
         params = {name: x.astype(float) for name, x in (start | readout).items()}
         lift_cell(objective.cell, params, transitions, kinks, objective.penalty, ridge)
         candidates.append({name: x.astype(dtype) for name, x in params.items()})
     with np.errstate(over="ignore", invalid="ignore"):
-        values = [objective.value(params, batch) for params in candidates]
+        values = [sum(objective.value(p, batch) for batch in windows) for p in candidates]
     return candidates[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
 
 
@@ -97,7 +100,6 @@ def lift_cell(cell, params, transitions, kinks, penalty, ridge):
 @lift_cell.register
 def _(cell: Shallow, params, transitions, kinks, penalty, ridge):
     d = transitions.now.shape[1]
-    integrate(cell, params, penalty.units[penalty.units >= d])
     W2, h2 = (x[: cell.n_hidden] for x in kinks)
     params["W2"][:, :d], params["h2"] = W2, h2
     params["W2"][:, d:] *= 0.1  # the rest starts nearly decoupled from what was solved for
@@ -110,7 +112,6 @@ def _(cell: Shallow, params, transitions, kinks, penalty, ridge):
 def _(cell: PLRNN, params, transitions, kinks, penalty, ridge):
     d = transitions.now.shape[1]
     idle = penalty.units[penalty.units >= d] if penalty.alpha else np.empty(0, int)
-    integrate(cell, params, idle)
     # Forcing an affine readout reaches every unit, so that no latent feature could stay intact.
     lifted = np.setdiff1d(np.arange(d, cell.n_components), idle) if "E" in params else []
     V, b = (x[: len(lifted)].copy() for x in kinks)

@@ -23,7 +23,7 @@ def simulate(f, params, output, start, n_timesteps, inputs=None):
             n = min(BLOCK, n_timesteps - begin)
             driven = None if inputs is None else drive(params, inputs[begin : begin + n])
             states = propagate(f, state, driven, n_timesteps=n, workspace=workspace)
-            parts.append(output(states))
+            parts.append(np.array(output(states)))  # a view of the states would be overwritten
             state = states[-1].copy()
     return np.concatenate(parts), state
 

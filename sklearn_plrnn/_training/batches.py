@@ -56,14 +56,10 @@ def split_tail(series, fraction, context):
     first = max(0, n_train - context)
     weights = series.weights.copy()
     weights[:n_train] = 0
-    rows, tail = slice(0, n_train), slice(first, n_rows)
+    inputs, _, targets, _ = series
     return (
-        Series(
-            series.inputs[rows], np.array([n_train]), series.targets[rows], series.weights[rows]
-        ),
-        Series(
-            series.inputs[tail], np.array([n_rows - first]), series.targets[tail], weights[tail]
-        ),
+        Series(inputs[:n_train], np.array([n_train]), targets[:n_train], series.weights[:n_train]),
+        Series(inputs[first:], np.array([n_rows - first]), targets[first:], weights[first:]),
     )
 
 
@@ -72,13 +68,16 @@ class SequenceBatches:
 
     Without `sequence_length` a window is a whole sequence. Otherwise windows overlap by half, and
     the first half of each only warms the state up, except at the beginning of its sequence.
+    Without `batch_size` there are about 25 batches of 4 to 100 windows.
     """
 
-    def __init__(self, series, batch_size, sequence_length=None):
+    def __init__(self, series, batch_size=None, sequence_length=None):
         self._series = series
-        self._batch_size = batch_size
         self._windows = _cover(series.lengths, sequence_length)
         self._sequences = _cover(series.lengths, None)
+        if batch_size is None:
+            batch_size = int(np.clip(len(self._windows.first) // 25, 4, 100))
+        self._batch_size = batch_size
 
     def epoch(self, rng):
         """Batches of all windows, shuffled."""

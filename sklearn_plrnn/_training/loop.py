@@ -122,6 +122,11 @@ class _Run:
             count += size
         return total / count
 
+    @property
+    def is_monitored_in_passing(self):
+        """Whether the loss of a step is already the monitored value, before the step."""
+        return self.batches.is_single and self.held_out is None
+
     def monitored(self):
         """The value that decides which parameters are best."""
         return self.mean_value(self.batches if self.held_out is None else self.held_out)
@@ -151,13 +156,17 @@ class _Run:
         patience = self.settings.n_iter_no_change
         return self.held_out is not None and patience is not None and self.stale >= patience
 
-    def end_epoch(self, loss, rate, last):
-        """Record, keep the best, score a checkpoint when one is due, report."""
+    def end_epoch(self, loss, value, rate, last):
+        """Record, keep the best, score a checkpoint when one is due, report.
+
+        `value` is the monitored one at the present parameters, None where it is not known.
+        """
         settings, n = self.settings, len(self.loss_curve) + 1
         self.loss_curve.append(loss)
         if self.held_out is not None:
-            self.validation_curve.append(self.monitored())
-            self.keep_if_best(self.validation_curve[-1])
+            self.validation_curve.append(value)
+        if value is not None:
+            self.keep_if_best(value)
         interval = max(1, settings.max_iter // settings.n_checkpoints)
         if n % interval == 0 or last:
             self.checkpoint()
@@ -192,32 +201,34 @@ def _first_order(run, rng):
     while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_stale():
         rate = factor * settings.learning_rate_init
         rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)
-        loss = _epoch(run, optimizer, rate, rng)
-        if loss is None:
+        losses = _epoch(run, optimizer, rate, rng)
+        # A few windows may be unstable, and mended by the others; not most of them.
+        if run.exploded(np.median(losses)):
             run.vector[...] = run.best
             run.n_retries, factor, optimizer = run.n_retries + 1, factor / 2, make()
             continue
         epoch += 1
-        run.end_epoch(loss, rate, last=epoch == settings.max_iter)
-    if run.held_out is None:
+        value = None if run.is_monitored_in_passing else run.monitored()
+        loss = float(np.mean(losses, where=np.isfinite(losses)))
+        run.end_epoch(loss, value, rate, last=epoch == settings.max_iter)
+    if run.is_monitored_in_passing:
         run.keep_if_best(run.monitored())
 
 
 def _epoch(run, optimizer, rate, rng):
-    """Mean loss of an epoch of steps, or None if it exploded on the way."""
+    """Losses of an epoch of steps; where one is not finite, no step is made."""
     losses = []
     for batch in run.batches.epoch(rng):
         loss = run.evaluate(batch)
         norm = clip_by_norm(run.gradient, run.settings.max_grad_norm)
-        if run.exploded(loss) or not np.isfinite(norm):
-            return None
-        if run.batches.is_single and run.held_out is None:
-            run.keep_if_best(loss)
-        optimizer.step(run.vector, run.gradient, rate)
-        losses.append(loss)
-    if run.held_out is None and not run.batches.is_single:
-        run.keep_if_best(run.monitored())
-    return float(np.mean(losses))
+        if np.isfinite(loss) and np.isfinite(norm):
+            if run.is_monitored_in_passing:
+                run.keep_if_best(loss)
+            optimizer.step(run.vector, run.gradient, rate)
+            losses.append(loss)
+        else:
+            losses.append(np.inf)
+    return np.array(losses)
 
 
 def _lbfgs(run, rng):
@@ -235,14 +246,15 @@ def _lbfgs(run, rng):
         value, gradient = total / count, gradient / count
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return HUGE, np.zeros(vector.size)
-        if run.held_out is None:
+        if run.is_monitored_in_passing:
             run.keep_if_best(value)
         return value, gradient
 
     def callback(intermediate_result):
         run.vector[...] = intermediate_result.x
         last = len(run.loss_curve) + 1 == settings.max_iter
-        run.end_epoch(float(intermediate_result.fun), np.nan, last)
+        value = None if run.is_monitored_in_passing else run.monitored()
+        run.end_epoch(float(intermediate_result.fun), value, np.nan, last)
         if run.is_stale():
             raise StopIteration
 

@@ -77,11 +77,12 @@ def noise_level(segments):
     """
     levels = []
     for order in range(1, 6):
-        differences = [np.diff(x, order, axis=0) for x in segments if len(x) > order]
-        squares = np.concatenate([d[~np.isnan(d).any(axis=1)] for d in differences]) ** 2
-        if len(squares):
-            levels.append(squares.mean(axis=0) / comb(2 * order, order))
-    return np.sqrt(np.min(levels, axis=0)) if levels else np.zeros(segments[0].shape[1])
+        squares = np.concatenate([np.diff(x, order, axis=0) for x in segments]) ** 2
+        n_known = (~np.isnan(squares)).sum(axis=0)
+        mean = np.nansum(squares, axis=0) / np.maximum(n_known, 1)
+        levels.append(np.where(n_known > 0, mean / comb(2 * order, order), np.inf))
+    lowest = np.min(levels, axis=0)
+    return np.sqrt(np.where(np.isfinite(lowest), lowest, 0.0))
 
 
 def _cut(lengths):

@@ -519,7 +519,7 @@ class DSReconstructor(BasePLRNN):
         observed, inputs = self._columns(sequences)
         unseen = np.flatnonzero(np.isnan(observed).all(axis=0))
         if len(unseen):
-            raise ValueError(f"X holds nothing but NaN in observed column(s) {list(unseen)}.")
+            raise ValueError(f"X holds nothing but NaN in observed column(s) {unseen.tolist()}.")
         if not self._is_warm():
             self.input_mean_, self.input_scale_ = Scaling.of(inputs, enabled=self.standardize)
             self.output_mean_, self.output_scale_ = Scaling.of(observed, enabled=self.standardize)
@@ -638,13 +638,10 @@ class DSReconstructor(BasePLRNN):
         """Observed variables (n_timesteps, B, N) of a free run from latent states (B, M)."""
         check_scalar(n_timesteps, "n_timesteps", Integral, min_val=1)
         inputs = self._future_inputs(inputs, n_timesteps, len(start))
-        rows, _ = simulate(
-            self.to_map(), self._params(), self._read_out, start, n_timesteps, inputs
-        )
-        distance = np.abs(rows - self.b_)
-        if not np.all(
-            distance <= RUNAWAY * np.maximum(self.data_range_, np.abs(self.output_scale_))
-        ):
+        f, params = self.to_map(), self._params()
+        rows, _ = simulate(f, params, self._read_out, start, n_timesteps, inputs)
+        limit = RUNAWAY * np.maximum(self.data_range_, self.output_scale_)
+        if not np.all(np.abs(rows - self.output_mean_) <= limit):
             warnings.warn(
                 f"The free run left the range of the training data by more than a factor of "
                 f"{RUNAWAY:g}: the model is unstable. Fit it again with more data, another seed or "

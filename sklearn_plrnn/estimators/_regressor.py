@@ -16,6 +16,8 @@ from .._training.batches import SequenceBatches, Series, split_tail, stretches
 from ._base import BasePLRNN
 from ._sequences import Scaling, check_sequences, check_targets, check_weights
 
+DEFAULT_WINDOW = 100  # rows
+
 
 class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
     r"""Piecewise-linear recurrent network with manifold-attractor regularization.
@@ -62,15 +64,16 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
         Its schedule over `max_iter` epochs.
-    max_iter : int, default=200
+    max_iter : int, default=400
         Number of epochs ("adam", "sgd") or iterations ("lbfgs"). With 0 the start is kept.
-    batch_size : int, default=100
-        Number of sequences (or windows) in a minibatch.
+    batch_size : int or None, default=None
+        Number of sequences, or of windows, in a minibatch. None is a 25th of them, 4 to 100.
     sequence_length : int or None, default=None
-        Gradients of longer series with a target at each step are taken on windows of this many
-        rows, overlapping by half: the first half of a window warms the state up. Memory of a
-        gradient grows as ``sequence_length * batch_size * (3 n_components + n_hidden)`` numbers.
-        None uses whole sequences.
+        With a target at each step, gradients of longer series are taken on windows of this many
+        rows, overlapping by half: the first half of a window warms the state up. None is 100; what
+        acts over many more steps needs longer windows. With one target per sequence, sequences are
+        always taken whole. Memory of a gradient grows as
+        ``sequence_length * batch_size * (3 n_components + n_hidden)`` numbers.
     max_grad_norm : float or None, default=1.0
         Gradients of larger Euclidean norm are scaled down to it ("adam", "sgd").
     tol : float, default=1e-5
@@ -189,6 +192,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
     _parameter_constraints = {
         **BasePLRNN._parameter_constraints,
         "init": [StrOptions({"identity", "random"})],
+        "batch_size": [*BasePLRNN._parameter_constraints["batch_size"], None],
         "washout": [Interval(Integral, 0, None, closed="left")],
         "initial_state": [StrOptions({"learned", "zero", "last"})],
     }
@@ -207,8 +211,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         solver="adam",
         learning_rate_init=3e-3,
         learning_rate="cosine",
-        max_iter=200,
-        batch_size=100,
+        max_iter=400,
+        batch_size=None,
         sequence_length=None,
         max_grad_norm=1.0,
         tol=1e-5,
@@ -348,8 +352,10 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         """
         sequences = self._check(X)
         targets, _ = check_targets(self, y, sequences, self.A_.dtype)
-        weights = self._weights(sample_weight, sequences, len(targets))
-        return r2_score(targets, self._outputs(sequences), sample_weight=weights[:, 0])
+        weights = self._weights(sample_weight, sequences, len(targets))[:, 0]
+        counted = weights > 0
+        outputs = self._outputs(sequences)[counted]
+        return r2_score(targets[counted], outputs, sample_weight=weights[counted])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -371,16 +377,21 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
             self.n_features_in_,
             learn_start=self.initial_state != "zero",
         )
+        window = self._window()
         train, held_out = series, None
         if self.early_stopping:
-            context = self.sequence_length or len(series.inputs)
+            context = window or len(series.inputs)
             train, held_out = split_tail(series, self.validation_fraction, context)
-        make_batches = partial(
-            SequenceBatches, batch_size=self.batch_size, sequence_length=self.sequence_length
-        )
+        make_batches = partial(SequenceBatches, batch_size=self.batch_size, sequence_length=window)
         interrupted = self._train(objective, train, held_out, make_batches)
         self.last_state_ = self._last_state(sequences)
         return interrupted
+
+    def _window(self):
+        """Rows of a training window, None for whole sequences."""
+        if not self.per_step_:
+            return None
+        return DEFAULT_WINDOW if self.sequence_length is None else self.sequence_length
 
     def _standardized(self, sequences, targets, weights):
         if not self._is_warm():

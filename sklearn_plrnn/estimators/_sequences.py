@@ -42,6 +42,7 @@ def check_sequences(estimator, X, *, reset, dtype, allow_nan=False, min_timestep
     options = {
         "reset": reset,
         "dtype": dtype,
+        "order": "C",  # memory order decides how products are rounded
         "ensure_all_finite": "allow-nan" if allow_nan else True,
     }
     if isinstance(X, (list, tuple)) and len(X) and _n_dimensions(X[0]) == 2:

@@ -1,0 +1,85 @@
+"""Scores of checkpoints: what noise they assume, which runs they prefer."""
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn._model.cells import Shallow
+from sklearn_plrnn._model.objective import Objective
+from sklearn_plrnn._model.readouts import Identity
+from sklearn_plrnn._model.regularization import ManifoldAttractor
+from sklearn_plrnn._training.batches import Series
+from sklearn_plrnn.datasets import make_lorenz63
+from sklearn_plrnn.estimators import _free_run
+from sklearn_plrnn.estimators._free_run import FreeRunScores, noise_level
+
+NOTHING = ManifoldAttractor(0.0, np.empty(0, int))
+
+
+def rotation(radius_kept=1.0, angle=0.1):
+    """Parameters of a linear map that turns the plane."""
+    c, s = radius_kept * np.cos(angle), radius_kept * np.sin(angle)
+    W1 = np.array([[0, 0, -s, s], [s, -s, 0, 0]])
+    W2 = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    return {
+        "A": np.array([c, c]),
+        "W1": W1,
+        "W2": W2,
+        "h1": np.zeros(2),
+        "h2": np.zeros(4),
+        "initial_state": np.zeros(2),
+    }
+
+
+def circle(n_timesteps, angle=0.1, noise=0.0):
+    phase = angle * np.arange(n_timesteps)
+    x = np.sqrt(2) * np.c_[np.cos(phase), np.sin(phase)]
+    return x + noise * np.random.default_rng(0).normal(size=x.shape)
+
+
+def scores_of(x, lengths=None, weights=None):
+    weights = np.ones_like(x) if weights is None else weights
+    lengths = np.array([len(x)] if lengths is None else lengths)
+    objective = Objective(Shallow(2, 4), Identity(2, 2), NOTHING, 0)
+    return FreeRunScores.of(objective, Series(x[:, :0], lengths, x, weights))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_the_true_system_scores_best(noise):
+    score = scores_of(circle(2000, noise=noise))
+    geometry, spectrum = score(rotation())
+    for wrong in (rotation(angle=0.17), rotation(0.99), rotation(1.01)):
+        assert score(wrong)[1] > 2 * spectrum
+    for wrong in (rotation(0.99), rotation(1.01)):
+        assert score(wrong)[0] > 2 * geometry + 0.1
+
+
+def test_gaps_and_trajectories_do_not_confuse():
+    x = circle(2000)
+    weights = (np.random.default_rng(0).random(x.shape) < 0.9).astype(float)
+    for score in (
+        scores_of(np.where(weights > 0, x, 0), weights=weights),
+        scores_of(x, [900, 1100]),
+    ):
+        assert score(rotation())[1] < 0.1 < score(rotation(angle=0.17))[1]
+
+
+def test_a_long_series_is_compared_in_segments(monkeypatch):
+    monkeypatch.setattr(_free_run, "SEGMENT", 300)
+    score = scores_of(circle(2000))
+    assert [len(x) for x in score.segments] == [300] * 6
+    assert score(rotation())[1] < score(rotation(angle=0.17))[1]
+    assert [len(x) for x in scores_of(circle(900), [100, 500, 300]).segments] == [100, 300, 300]
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.1])
+def test_the_level_of_white_noise_is_found(sigma):
+    x = make_lorenz63(5000, random_state=0) / [8, 9, 8.6]
+    noisy = x + sigma * np.random.default_rng(0).normal(size=x.shape)
+    np.testing.assert_allclose(noise_level([noisy[:2000], noisy[2000:]]), sigma, rtol=0.1)
+    assert (noise_level([x]) < 0.002).all()
+    gappy = np.where(np.random.default_rng(1).random(x.shape) < 0.1, np.nan, noisy)
+    np.testing.assert_allclose(noise_level([gappy]), sigma, rtol=0.1)
+
+
+def test_too_few_rows_have_no_noise():
+    np.testing.assert_array_equal(noise_level([np.zeros((1, 2)), np.full((4, 2), np.nan)]), 0)

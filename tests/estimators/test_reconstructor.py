@@ -1,0 +1,412 @@
+"""DSReconstructor: every form of X, what its methods mean, what it promises."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from sklearn_plrnn import DSReconstructor
+from sklearn_plrnn.datasets import make_lorenz63, make_van_der_pol
+from sklearn_plrnn.metrics import state_space_divergence
+
+FORMS = {
+    "series": lambda X: X,
+    "stack": lambda X: X.reshape(4, -1, X.shape[1]),
+    "list": lambda X: np.split(X, [50, 130, 250]),
+    "frame": lambda X: pd.DataFrame(X, columns=["x", "y", "z"]),
+}
+
+
+@pytest.fixture(scope="module")
+def lorenz():
+    """A piece of the Lorenz attractor, (400, 3)."""
+    return make_lorenz63(400, random_state=0)
+
+
+def quick(**kwargs):
+    """A small reconstructor."""
+    return DSReconstructor(**{"n_hidden": 20, "max_iter": 2, "random_state": 0} | kwargs)
+
+
+def driven_oscillation(n_timesteps=600, seed=0):
+    """A damped oscillator, (n, 2), pushed by a random input that is the last column."""
+    u = np.repeat(np.random.default_rng(seed).normal(size=n_timesteps // 20), 20)
+    x = np.zeros((n_timesteps, 2))
+    J = 0.98 * np.array([[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]])
+    for t in range(1, n_timesteps):
+        x[t] = J @ x[t - 1] + [0.3 * u[t], 0]
+    return np.c_[x, u]
+
+
+def as_list(container, like):
+    return container if isinstance(like, list) else list(np.atleast_3d(container))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"architecture": "shallow"},
+        {"architecture": "shallow", "readout": "affine", "forcing": "sparse"},
+        {"architecture": "plrnn", "n_components": 8},
+        {"architecture": "plrnn", "n_components": 8, "readout": "affine", "forcing": None},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_results_have_the_container_of_the_data(form, options, lorenz):
+    X = FORMS[form](lorenz)
+    model = quick(**options).fit(X)
+    M = options.get("n_components", 3)
+    for result, width in ((model.predict(X), 3), (model.transform(X), M)):
+        if form == "list":
+            assert [x.shape for x in result] == [(len(x), width) for x in X]
+        else:
+            assert np.shape(result) == (*np.shape(X)[:-1], width)
+    n = {"stack": (4,), "list": (4,)}.get(form, ())
+    assert model.forecast(7, X).shape == (*n, 7, 3)
+    assert model.forecast(7).shape == (7, 3)
+    assert model.simulate(5, random_state=0).shape == (5, 3)
+    assert model.simulate(5, n_trajectories=2, random_state=0).shape == (2, 5, 3)
+    assert -np.inf < model.score(X) <= 1
+    last = model.forecast(7, X).reshape(-1, 7, 3)[-1]
+    np.testing.assert_allclose(last, model.forecast(7), rtol=1e-9)
+
+
+@pytest.mark.parametrize("lead", [1, 3])
+@pytest.mark.parametrize("readout", ["identity", "affine"])
+def test_predictions_use_rows_up_to_the_lead_before(readout, lead, lorenz):
+    X = lorenz[:80]
+    model = quick(architecture="plrnn", n_components=9, readout=readout).fit(X)
+    changed = X.copy()
+    changed[40] += 5
+    same = np.isclose(model.predict(X, lead=lead), model.predict(changed, lead=lead)).all(axis=1)
+    assert same[: 40 + lead].all() and not same[40 + lead]
+
+
+def test_a_prediction_is_a_step_from_the_row_before(lorenz):
+    model = quick().fit(lorenz)
+    f, states = model.to_map(), model.transform(lorenz)
+    np.testing.assert_allclose(states @ model.B_.T + model.b_, lorenz, rtol=1e-9)
+    later = f.step(f.step(states))
+    np.testing.assert_allclose(
+        model.predict(lorenz, lead=2)[2:], (later @ model.B_.T + model.b_)[:-2], rtol=1e-9
+    )
+    first = model.initial_state_ @ model.B_.T + model.b_
+    np.testing.assert_allclose(model.predict(lorenz, lead=2)[0], first)
+
+
+def test_forecasts_and_simulations_are_one_free_run(lorenz):
+    model = quick(max_iter=10).fit(lorenz)
+    run = model.simulate(50, x0=lorenz[-1])
+    np.testing.assert_allclose(model.forecast(50), run, rtol=1e-9)
+    np.testing.assert_allclose(model.forecast(50, lorenz), run, rtol=1e-9)
+    np.testing.assert_allclose(model.simulate(40, x0=run[9]), run[10:], rtol=1e-6)
+    np.testing.assert_allclose(model.predict(np.r_[lorenz, run[:3]], lead=3)[-1], run[2])
+    both = model.simulate(20, x0=np.stack([lorenz[-1], lorenz[7]]), n_trajectories=2)
+    np.testing.assert_allclose(both[0], run[:20])
+    draws = [model.simulate(3, n_trajectories=4, random_state=seed) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])
+
+
+def test_the_attractor_is_reconstructed():
+    X = make_van_der_pol(3000, random_state=0)
+    model = DSReconstructor(n_hidden=30, max_iter=15, random_state=0).fit(X[:2000])
+    free = model.simulate(1500, x0=X[2000])[500:]
+    assert state_space_divergence(X[2000:], free) < 0.5
+    shuffled = np.random.default_rng(0).permuted(X[:2000], axis=0)
+    assert state_space_divergence(X[2000:], shuffled[:1000]) > 2
+    assert model.score(X[2000:]) > 0.99
+
+
+def test_missing_observations_are_neither_scored_nor_forced(lorenz):
+    gaps = lorenz.copy()
+    gaps[60:70] = np.nan
+    gaps[np.arange(0, 400, 7), 1] = np.nan
+    model = quick(n_components=5).fit(gaps)
+    assert np.isfinite(model.predict(gaps)).all()
+    assert np.isfinite(model.transform(gaps)).all()
+    assert np.isfinite(model.score(gaps))
+    # Within the gap the model runs on by itself.
+    f, states = model.to_map(), model.transform(gaps)
+    np.testing.assert_allclose(states[60:70], f.step(states[59:69]), rtol=1e-9)
+    filled = (states @ model.B_.T + model.b_)[60:70]
+    assert np.abs(filled - lorenz[60:70]).max() < np.ptp(lorenz)
+    # What stands where nothing was measured cannot matter: units change it.
+    other = quick(n_components=5).fit(gaps * 8)
+    np.testing.assert_allclose(other.predict(gaps * 8) / 8, model.predict(gaps), rtol=1e-6)
+
+
+def test_gaps_cost_little(lorenz):
+    X = make_lorenz63(3000, random_state=0)
+    gaps = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+    options = {"n_hidden": 50, "max_iter": 5}
+    whole, some = (quick(**options).fit(x[:2000]) for x in (X, gaps))
+    assert some.score(X[2000:]) > whole.score(X[2000:]) - 0.05
+
+
+@pytest.mark.parametrize("architecture", ["shallow", "plrnn"])
+def test_inputs_drive_the_system(architecture):
+    X = driven_oscillation()
+    options = {"architecture": architecture, "n_components": 6, "max_iter": 10}
+    model = quick(input_features=[2], **options).fit(X[:400])
+    assert model.n_outputs_ == 2 and model.C_.shape == (6, 1)
+    observed, inputs = model.split_inputs(X)
+    np.testing.assert_array_equal(observed, X[:, :2])
+    np.testing.assert_array_equal(inputs, X[:, 2:])
+    assert model.predict(X).shape == (600, 2)
+    forecast = model.forecast(60, X[:400], inputs=X[400:460, 2:])
+    error = np.mean((forecast - X[400:460, :2]) ** 2) / X[400:460, :2].var()
+    assert error < 0.1
+    wrong = model.forecast(60, inputs=-X[400:460, 2:])
+    assert np.mean((wrong - X[400:460, :2]) ** 2) > 10 * np.mean((forecast - X[400:460, :2]) ** 2)
+    np.testing.assert_allclose(model.forecast(60, inputs=X[400:460, 2:]), forecast)
+    runs = model.simulate(60, x0=X[399, :2], inputs=X[400:460, 2:], n_trajectories=2)
+    assert runs.shape == (2, 60, 2)
+
+
+def test_inputs_by_name_or_index():
+    X = driven_oscillation(200)[:, [2, 0, 1]]
+    frame = pd.DataFrame(X, columns=["push", "x", "y"])
+    models = [quick(input_features=which).fit(frame) for which in (["push"], [0], [-3])]
+    models.append(quick(input_features=[0]).fit(X))
+    for model in models:
+        assert model.input_features_ == [0]
+        given = frame if hasattr(model, "feature_names_in_") else X
+        np.testing.assert_array_equal(model.predict(given), models[0].predict(frame))
+    # Without inputs all three columns are the system.
+    assert quick().fit(X).n_outputs_ == 3
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (["pull"], r"'pull', but the columns of X are \['push'"),
+        ([7], "has 7, but X has 3 columns"),
+        ([0, 0], "each column once"),
+        ([0, 1, 2], "at least one of the 3 columns"),
+    ],
+)
+def test_input_features_that_do_not_exist_are_named(features, message):
+    frame = pd.DataFrame(driven_oscillation(100), columns=["push", "x", "y"])
+    with pytest.raises(ValueError, match=message):
+        quick(input_features=features).fit(frame)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda m, X: m.forecast(5), r"inputs of shape \(5, 1\)"),
+        (lambda m, X: m.simulate(5), r"inputs of shape \(5, 1\)"),
+        (lambda m, X: m.forecast(5, inputs=X[:4, 2:]), r"\(4, 1\); expected \(5, 1\)"),
+        (lambda m, X: m.forecast(5, inputs=np.full((5, 1), np.nan)), "inputs contains NaN"),
+        (lambda m, X: m.predict(np.full((5, 3), np.nan)), "NaN in an input column"),
+        (lambda m, X: m.forecast(0, inputs=X[:0, 2:]), "n_timesteps"),
+        (lambda m, X: m.simulate(5, x0=X[0], inputs=X[:5, 2:]), r"x0 has shape \(3,\)"),
+    ],
+)
+def test_missing_or_misshapen_inputs_are_named(use, message):
+    X = driven_oscillation(100)
+    model = quick(input_features=[2]).fit(X)
+    with pytest.raises(ValueError, match=message):
+        use(model, X)
+
+
+def test_inputs_without_input_features_are_refused(lorenz):
+    with pytest.raises(ValueError, match="no input_features"):
+        quick().fit(lorenz).forecast(3, inputs=np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_components": 2, "readout": "identity"}, r"n_components=2.*observed variables, 3"),
+        ({"sequence_length": 400}, "sequence_length=400 needs.*401 rows.*has 400"),
+        ({"n_hidden": -1}, "n_hidden"),
+        ({"alpha": "strong"}, "alpha"),
+        ({"forcing": "strict"}, "forcing"),
+        ({"forcing_strength": 1.5}, "forcing_strength"),
+        ({"forcing_interval": 0}, "forcing_interval"),
+        ({"readout": "relu6"}, "readout"),
+        ({"score_horizon": 0}, "score_horizon"),
+    ],
+)
+def test_bad_parameters_are_named(params, message, lorenz):
+    with pytest.raises(ValueError, match=message):
+        quick(**params).fit(lorenz)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros(10), "Reshape your data"),
+        (np.zeros((2, 2, 2, 2)), r"2-D \(time, feature\)"),
+        (np.array([np.zeros((3, 1)), np.zeros((4, 1))], dtype=object), "pass sequences.*list"),
+        (np.full((20, 2), np.inf), "infinity"),
+        (np.c_[np.arange(20.0), np.full(20, np.nan)], r"nothing but NaN.*\[1\]"),
+        (np.ones((1, 2)), "minimum of 2 is required"),
+        ([np.ones((9, 2)), np.ones((9, 3))], r"X\[1\].*3 features"),
+        (np.array([["a", "b"]] * 9), "could not convert"),
+    ],
+)
+def test_bad_data_are_named(X, message):
+    with pytest.raises(ValueError, match=message):
+        quick().fit(X)
+
+
+def test_a_constant_or_tiny_series_is_no_problem():
+    for X in (np.ones((30, 2)), np.arange(4.0).reshape(2, 2), np.tile([[1.0, 2.0]], (50, 1))):
+        model = quick().fit(X)
+        assert np.isfinite(model.forecast(5)).all()
+        assert np.isfinite(model.predict(X)).all()
+    np.testing.assert_allclose(quick().fit(np.full((30, 1), 7.0)).forecast(5), 7.0, atol=0.1)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_units_do_not_matter(unit, lorenz):
+    a, b = quick().fit(lorenz), quick().fit(lorenz * unit)
+    np.testing.assert_allclose(b.predict(lorenz * unit) / unit, a.predict(lorenz), rtol=1e-6)
+    assert b.score(lorenz * unit) == pytest.approx(a.score(lorenz), abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_precision_follows_the_data_or_the_parameter(dtype, lorenz):
+    for model in (quick().fit(lorenz.astype(dtype)), quick(dtype=np.dtype(dtype).name).fit(lorenz)):
+        names = [*model.parameter_names_, "last_state", "start_states", "output_scale", "B"]
+        assert {getattr(model, f"{name}_").dtype for name in names} == {np.dtype(dtype)}
+        results = (
+            model.predict(lorenz),
+            model.forecast(3),
+            model.simulate(3),
+            model.transform(lorenz),
+        )
+        assert {x.dtype for x in results} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("kind", ["fortran", "strided", "read-only", "memmap", "integer", "frame"])
+def test_any_memory_layout_gives_the_same_fit(kind, tmp_path, lorenz):
+    X = np.round(lorenz)
+    given = {
+        "fortran": lambda: np.asfortranarray(X),
+        "strided": lambda: np.repeat(X, 2, axis=0)[::2],
+        "read-only": lambda: X.copy(),
+        "memmap": lambda: np.memmap(tmp_path / "X", float, "w+", shape=X.shape),
+        "integer": lambda: X.astype(int),
+        "frame": lambda: pd.DataFrame(X),
+    }[kind]()
+    if kind == "memmap":
+        given[:] = X
+    if kind != "frame":
+        given.flags.writeable = False
+    model = quick().fit(given)
+    np.testing.assert_array_equal(model.forecast(20, given), quick().fit(X).forecast(20))
+    np.testing.assert_array_equal(np.asarray(given), X)
+
+
+def test_same_seed_same_bits_for_any_number_of_jobs(lorenz):
+    one, two = (quick(n_init=3, n_jobs=n_jobs).fit(lorenz) for n_jobs in (None, 2))
+    np.testing.assert_array_equal(one.simulate(20, x0=lorenz[0]), two.simulate(20, x0=lorenz[0]))
+    assert one.restart_scores_ == two.restart_scores_ and len(one.restart_scores_) == 3
+    other = quick(random_state=1).fit(lorenz)
+    assert not np.array_equal(other.forecast(5), quick().fit(lorenz).forecast(5))
+
+
+def test_checkpoints_are_scored_and_the_best_combined_rank_is_kept(lorenz):
+    model = quick(max_iter=6, learning_rate_init=0.01).fit(lorenz)
+    scores = np.array(model.checkpoint_scores_)
+    assert scores.shape == (7, 2)  # the start and each epoch
+    ranks = scores.argsort(axis=0).argsort(axis=0).sum(axis=1)
+    chosen = tuple(scores[len(ranks) - 1 - np.argmin(ranks[::-1])])
+    assert model.restart_scores_ == [chosen]
+
+
+def test_an_unstable_checkpoint_is_never_chosen_before_a_bounded_one(lorenz):
+    model = quick(max_iter=8, learning_rate_init=3.0, max_grad_norm=None, solver="sgd")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(lorenz)
+    assert np.abs(model.simulate(3000, x0=lorenz[0])).max() < 1e3
+
+
+def test_an_unstable_free_run_says_so(lorenz):
+    model = quick(max_iter=0).fit(lorenz)
+    model.A_ = np.full(3, 1.5)
+    with pytest.warns(RuntimeWarning, match="left the range of the training data"):
+        model.simulate(200, x0=lorenz[0])
+
+
+def test_early_stopping_holds_the_end_out(lorenz):
+    spoiled = lorenz.copy()
+    spoiled[360:] = 0
+    options = {"early_stopping": True, "max_iter": 3, "standardize": False}
+    a, b = (quick(**options).fit(X) for X in (lorenz, spoiled))
+    assert a.loss_curve_ == b.loss_curve_
+    assert a.validation_curve_ != b.validation_curve_
+    parts = np.split(lorenz, 4)
+    assert len(quick(**options).fit(parts).validation_curve_) == 3
+
+
+def test_warm_start_goes_on(lorenz):
+    model = quick(max_iter=5, warm_start=True).fit(lorenz)
+    first = model.best_loss_
+    assert model.fit(lorenz).best_loss_ < first
+    with pytest.raises(ValueError, match="warm_start=True"):
+        model.set_params(n_hidden=21).fit(lorenz)
+
+
+def test_a_failed_refit_leaves_the_old_model_whole(lorenz):
+    frame = pd.DataFrame(lorenz, columns=["a", "b", "c"])
+    model = quick().fit(frame)
+    before = pickle.dumps(model)
+    with pytest.raises(ValueError):
+        model.fit(np.full((30, 2), np.inf))
+    with pytest.raises(ValueError):
+        model.set_params(sequence_length=4000).fit(frame.rename(columns={"a": "d"}))
+    model.set_params(sequence_length=None)
+    assert pickle.dumps(model) == before
+
+
+def test_an_interrupt_keeps_the_best_so_far(lorenz, monkeypatch):
+    from sklearn_plrnn._training.optimizers import Adam
+
+    calls = []
+
+    def interrupting(self, *args):
+        calls.append(1)
+        if len(calls) > 120:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Adam, "step", interrupting)
+    model = quick(max_iter=1000)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(lorenz)
+    assert model.n_iter_ == 2 and np.isfinite(model.forecast(5)).all()
+
+
+def test_pickles_do_not_grow_with_the_data(lorenz):
+    model = quick().fit(lorenz)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.forecast(10), model.forecast(10))
+    longer = quick().fit(np.tile(lorenz, (10, 1)))
+    assert len(pickle.dumps(longer)) < 1.1 * len(pickle.dumps(model))
+    with pytest.raises(NotFittedError):
+        clone(model).forecast(3)
+
+
+def test_global_state_is_left_alone(lorenz):
+    before, errors, filters = np.random.get_state()[1].copy(), np.geterr(), warnings.filters[:]
+    quick(random_state=None, max_iter=1).fit(lorenz).simulate(5)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    assert np.geterr() == errors and warnings.filters == filters
+
+
+def test_wide_data_choose_an_affine_readout(rng):
+    X = make_lorenz63(300, random_state=0) @ rng.normal(size=(3, 12))
+    model = quick(n_components=3).fit(X)
+    assert model.readout_ == "affine" and model.B_.shape == (12, 3)
+    assert model.score(X) > 0.5
+    assert quick().fit(X).readout_ == "identity"

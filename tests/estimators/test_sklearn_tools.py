@@ -1,0 +1,224 @@
+"""Both estimators inside scikit-learn's tools: checks, pipelines, searches, cross-validation."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    RandomizedSearchCV,
+    TimeSeriesSplit,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_plrnn import DSReconstructor, RegularizedPLRNNRegressor
+from sklearn_plrnn.datasets import make_addition, make_lorenz63, make_van_der_pol
+from sklearn_plrnn.metrics import (
+    forecast_r2_scorer,
+    neg_power_spectrum_scorer,
+    neg_state_space_divergence_scorer,
+)
+
+ROWS_ARE_TIME = "rows are time steps: what comes before a row decides its prediction"
+EXPECTED_FAILURES = {
+    "check_methods_sample_order_invariance": ROWS_ARE_TIME,
+    "check_methods_subset_invariance": ROWS_ARE_TIME,
+}
+WEIGHTS_ARE_STEPS = {
+    "check_sample_weight_equivalence_on_dense_data": "a repeated row is one more time step, "
+    "a row of zero weight still drives the state"
+}
+
+
+def expected_failures(estimator):
+    """What a row that is a time step cannot fulfil; passing would be an error (xfail_strict)."""
+    has_weights = isinstance(estimator, RegularizedPLRNNRegressor)
+    return EXPECTED_FAILURES | (WEIGHTS_ARE_STEPS if has_weights else {})
+
+
+@parametrize_with_checks(
+    [RegularizedPLRNNRegressor(max_iter=20), DSReconstructor(max_iter=2)],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_api(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def filtered():
+    """A series and its running sum with decay: X (300, 2), y (300,)."""
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    y = np.convolve(X[:, 0] - X[:, 1], 0.7 ** np.arange(30))[:300]
+    return X, y
+
+
+def regressor(**kwargs):
+    return RegularizedPLRNNRegressor(
+        **{"n_components": 6, "max_iter": 30, "random_state": 0} | kwargs
+    )
+
+
+def reconstructor(**kwargs):
+    return DSReconstructor(**{"n_hidden": 20, "max_iter": 2, "random_state": 0} | kwargs)
+
+
+def test_pipeline_equals_its_parts(filtered):
+    X, y = filtered
+    X = X * [100, 0.01] + 3
+    pipeline = make_pipeline(StandardScaler(), regressor()).fit(X, y)
+    alone = regressor().fit(StandardScaler().fit_transform(X), y)
+    np.testing.assert_array_equal(
+        pipeline.predict(X), alone.predict(StandardScaler().fit_transform(X))
+    )
+    # Standardizing inside makes the scaler before it superfluous.
+    np.testing.assert_allclose(pipeline.predict(X), regressor().fit(X, y).predict(X), rtol=1e-5)
+
+
+def test_states_are_features_for_what_follows(filtered):
+    from sklearn.linear_model import Ridge
+
+    X, y = filtered
+    model = make_pipeline(regressor(), Ridge(1e-6)).fit(X, y)
+    assert model.score(X, y) >= regressor().fit(X, y).score(X, y) - 1e-6
+
+
+def test_grid_search_over_alpha_on_one_series(filtered):
+    X, y = filtered
+    folds = TimeSeriesSplit(3)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), regressor(initial_state="last", max_iter=100)),
+        {"regularizedplrnnregressor__alpha": [0.01, 1.0, 1e4]},
+        cv=folds,
+    ).fit(X, y)
+    by_hand = [
+        [
+            clone(search.estimator)
+            .set_params(**params)
+            .fit(X[train], y[train])
+            .score(X[test], y[test])
+            for train, test in folds.split(X)
+        ]
+        for params in search.cv_results_["params"]
+    ]
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], np.mean(by_hand, axis=1))
+    assert search.best_index_ == np.argmax(np.mean(by_hand, axis=1))
+    assert search.best_score_ > 0.8
+    np.testing.assert_array_equal(
+        search.predict(X), clone(search.best_estimator_).fit(X, y).predict(X)
+    )
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_grid_search_over_alpha_on_sequences(ragged):
+    X, y = make_addition(60, 12, random_state=0)
+    if ragged:
+        X = [x[i % 3 :] for i, x in enumerate(X)]
+        y = np.array([np.prod(x, axis=1).sum() for x in X])
+    search = GridSearchCV(
+        regressor(max_iter=60, batch_size=10),
+        {"alpha": [0.1, 5.0], "init": ["identity", "random"]},
+        cv=KFold(3),
+    ).fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all() and len(set(scores)) == 4
+    assert search.best_params_["init"] == "identity"
+    assert search.predict(X).shape == (60,)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_cross_validation_scores_are_those_of_the_folds(filtered, n_jobs):
+    X, y = filtered
+    scores = cross_val_score(regressor(), X, y, cv=TimeSeriesSplit(3), n_jobs=n_jobs)
+    expected = [
+        regressor().fit(X[train], y[train]).score(X[test], y[test])
+        for train, test in TimeSeriesSplit(3).split(X)
+    ]
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_cross_val_predict_of_sequences_is_out_of_sample():
+    X, y = make_addition(30, 12, random_state=0)
+    predicted = cross_val_predict(regressor(), X, y, cv=KFold(3))
+    expected = regressor().fit(X[10:], y[10:]).predict(X[:10])
+    np.testing.assert_array_equal(predicted[:10], expected)
+
+
+def test_reconstructions_are_searched_with_their_own_scorers():
+    X = make_lorenz63(900, random_state=0)
+    scoring = {
+        "forecast": forecast_r2_scorer(5),
+        "geometry": neg_state_space_divergence_scorer,
+        "spectrum": neg_power_spectrum_scorer,
+    }
+    search = RandomizedSearchCV(
+        reconstructor(),
+        {"n_hidden": [3, 60]},
+        n_iter=2,
+        cv=TimeSeriesSplit(2),
+        scoring=scoring,
+        refit="forecast",
+        random_state=0,
+    ).fit(X)
+    for name in scoring:
+        assert np.isfinite(search.cv_results_[f"mean_test_{name}"]).all()
+    assert search.best_params_ == {"n_hidden": 60}
+
+
+@pytest.mark.parametrize("form", ["stack", "list"])
+def test_trajectories_are_cross_validated_whole(form):
+    X = make_van_der_pol(800, random_state=0).reshape(8, 100, 2)
+    X = X if form == "stack" else list(X)
+    result = cross_validate(reconstructor(), X, cv=KFold(2), return_train_score=True)
+    assert (result["test_score"] > 0.9).all() and (result["train_score"] > 0.9).all()
+    parts = (X[4:], X[:4])
+    assert result["test_score"][0] == reconstructor().fit(parts[0]).score(parts[1])
+
+
+@pytest.mark.parametrize("make", [regressor, reconstructor])
+def test_clones_have_the_parameters_and_nothing_fitted(make, filtered):
+    fitted = make(alpha=0.3).fit(*filtered)
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    assert not [name for name in vars(copy) if name.endswith("_")]
+    again = copy.fit(*filtered)
+    np.testing.assert_array_equal(again.predict(filtered[0]), fitted.predict(filtered[0]))
+
+
+@pytest.mark.parametrize("make", [regressor, reconstructor])
+def test_searches_and_pipelines_pickle(make, filtered):
+    X, y = filtered
+    model = make_pipeline(StandardScaler(), make()).fit(X, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("frames", [pd, pl])
+@pytest.mark.parametrize("make", [regressor, reconstructor])
+def test_latent_states_come_as_frames_on_request(make, frames, filtered):
+    X, y = filtered
+    frame = frames.DataFrame({"rain": X[:, 0], "wind": X[:, 1]})
+    name = frames.__name__
+    model = make().set_output(transform=name).fit(frame, y)
+    states = model.transform(frame)
+    assert isinstance(states, frames.DataFrame)
+    prefix = type(model).__name__.lower()
+    columns = [f"{prefix}{i}" for i in range(len(model.A_))]
+    assert list(states.columns) == columns == list(model.get_feature_names_out())
+    plain = make().fit(X, y).transform(X)
+    np.testing.assert_allclose(states.to_numpy(), plain, rtol=1e-9)
+
+
+@pytest.mark.parametrize("make", [regressor, reconstructor])
+def test_html_shows_what_was_changed(make, filtered):
+    html = make(alpha=0.25)._repr_html_()
+    assert type(make()).__name__ in html and "0.25" in html
+    assert "Not fitted" in html
+    assert "Not fitted" not in make().fit(*filtered)._repr_html_()

@@ -1,0 +1,142 @@
+"""Starts: shapes and precision of all, what the identity-like and the closed-form ones solve."""
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn._model.cells import CELLS, PLRNN
+from sklearn_plrnn._model.closed_form import solve_readout
+from sklearn_plrnn._model.forcing import Generalized
+from sklearn_plrnn._model.initialization import INITS, initialize
+from sklearn_plrnn._model.objective import Objective
+from sklearn_plrnn._model.readouts import READOUTS, Affine
+from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
+from sklearn_plrnn._training.batches import SequenceBatches, Series, WindowBatches
+from sklearn_plrnn.datasets import make_lorenz63
+
+
+def objective_of(cell="shallow", readout="identity", M=5, N=3, K=0, alpha=1.0, forcing=True):
+    """An objective for N observed variables and K inputs."""
+    readout = READOUTS[readout](M, N)
+    penalty = ManifoldAttractor(alpha, regularized_units(M, readout.n_observed, 0.4))
+    forcing = Generalized(0.1, 1) if forcing else None
+    return Objective(CELLS[cell].make(M, 40), readout, penalty, K, forcing=forcing)
+
+
+def lorenz(n_inputs=0, dtype=np.float64):
+    """A standardized Lorenz series, with noise as inputs, and its windows."""
+    X = make_lorenz63(1500, random_state=0)
+    X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(dtype)
+    inputs = np.random.default_rng(0).normal(size=(1500, n_inputs)).astype(dtype)
+    series = Series(inputs, np.array([1500]), X, np.ones_like(X))
+    return series, WindowBatches(series, 16, 50, 5)
+
+
+@pytest.mark.parametrize("init", sorted(INITS))
+@pytest.mark.parametrize("cell", sorted(CELLS))
+@pytest.mark.parametrize("readout", sorted(READOUTS))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_start_has_the_shapes_and_precision_of_the_problem(init, cell, readout, dtype):
+    objective = objective_of(cell, readout, K=2)
+    series, batches = lorenz(2, dtype)
+    params = initialize(init, objective, series, batches, np.random.default_rng(0))
+    expected = objective.init(np.random.default_rng(0), dtype)
+    assert {k: x.shape for k, x in params.items()} == {k: x.shape for k, x in expected.items()}
+    assert {x.dtype for x in params.values()} == {np.dtype(dtype)}
+    assert all(np.isfinite(x).all() for x in params.values())
+    again = initialize(init, objective, series, batches, np.random.default_rng(0))
+    for name, x in params.items():
+        np.testing.assert_array_equal(again[name], x)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_regularized_units_start_as_integrators(cell):
+    objective = objective_of(cell, M=6, K=1)
+    series, batches = lorenz(1)
+    units = objective.penalty.units
+    for init in ("identity", "lift"):
+        params = initialize(init, objective, series, batches, np.random.default_rng(0))
+        f = objective.cell.lower(params)
+        np.testing.assert_array_equal(f.A[units], 1)
+        assert not f.W[units].any() and not f.h[units].any()
+    states = np.random.default_rng(1).normal(size=(4, 6))
+    np.testing.assert_allclose(f.step(states)[:, units], states[:, units])
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+@pytest.mark.parametrize("readout", sorted(READOUTS))
+def test_the_lifted_start_predicts_the_next_row(cell, readout):
+    if (cell, readout) == ("plrnn", "affine"):
+        pytest.skip("forcing would reach every latent unit, so that none can be a feature")
+    objective = objective_of(cell, readout, M=33 if cell == "plrnn" else 3, alpha=0.0)
+    series, batches = lorenz()
+    params = initialize("lift", objective, series, batches, np.random.default_rng(0))
+    random = initialize("random", objective, series, batches, np.random.default_rng(0))
+    X = series.targets
+    errors = []
+    for p in (params, random):
+        start = objective.readout.start(p, X[:-1], np.ones_like(X[:-1], bool))
+        following = objective.readout.output(p, objective.cell.lower(p).step(start))
+        errors.append(np.mean((following - X[1:]) ** 2))
+    copying = np.mean(np.diff(X, axis=0) ** 2)
+    assert errors[0] < 0.05 * copying < errors[1]
+
+
+def test_the_lifted_start_finds_the_weights_of_the_inputs():
+    rng = np.random.default_rng(0)
+    u, X = rng.normal(size=(800, 1)), np.zeros((800, 2))
+    for t in range(1, 800):
+        X[t] = 0.8 * X[t - 1] + [0.5, -0.25] * u[t]
+    series = Series(u, np.array([800]), X, np.ones_like(X))
+    objective = objective_of(M=2, N=2, K=1, alpha=0.0)
+    batches = WindowBatches(series, 16, 50, 5)
+    params = initialize("lift", objective, series, batches, rng)
+    np.testing.assert_allclose(params["C"][:, 0], [0.5, -0.25], rtol=0.02)
+
+
+def test_transitions_never_cross_a_gap_or_the_end_of_a_trajectory():
+    series, _ = lorenz()
+    spoiled, weights = series.targets.copy(), np.ones_like(series.targets)
+    weights[100] = weights[700, 1] = 0
+    spoiled[100] = spoiled[700, 1] = 0
+    spoiled[900:] += 50  # a second trajectory elsewhere
+    lengths = np.array([900, 600])
+    parts = [
+        Series(series.inputs, lengths, spoiled, weights),
+        Series(series.inputs[:900], lengths[:1], spoiled[:900], weights[:900]),
+    ]
+    f = []
+    for part in parts:
+        objective, batches = objective_of(M=3, alpha=0.0), WindowBatches(part, 16, 50, 5)
+        params = initialize("lift", objective, part, batches, np.random.default_rng(0))
+        f.append(objective.cell.lower(params))
+        now = np.r_[0:99, 101:699, 701:899]
+        error = np.abs(f[-1].step(spoiled[now]) - spoiled[now + 1]).max()
+        assert error < 1
+    assert not np.array_equal(f[0].A, f[1].A)
+
+
+def test_the_readout_is_the_ridge_regression_on_the_states(rng):
+    X, weights = rng.normal(size=(200, 2)), rng.integers(0, 2, size=(200, 1)).astype(float)
+    series = Series(X, np.array([120, 80]), rng.normal(size=(200, 1)), weights)
+    objective = Objective(PLRNN(4), Affine(4, 1), ManifoldAttractor(0.0, np.empty(0, int)), 2)
+    params = objective.init(rng, np.float64)
+    batches = SequenceBatches(series, 1)
+    solved = solve_readout(objective, params, batches)
+    states = np.concatenate([objective.states(params, b)[:, 0] for b in batches.ordered()])
+    Z, y = states[weights[:, 0] > 0], series.targets[weights[:, 0] > 0]
+    centred = Z - Z.mean(axis=0)
+    ridge = 1e-2 * np.diag(centred.var(axis=0)) * len(Z)
+    B = np.linalg.solve(centred.T @ centred + ridge, centred.T @ (y - y.mean(axis=0))).T
+    np.testing.assert_allclose(solved["B"], B, rtol=1e-6)
+    np.testing.assert_allclose(solved["b"], y.mean(axis=0) - B @ Z.mean(axis=0), rtol=1e-6)
+
+
+def test_integrators_hold_sums_of_the_order_of_one():
+    T = 400
+    X = np.random.default_rng(0).normal(size=(50 * T, 1))
+    series = Series(X, np.full(50, T), X[::T], np.ones((50, 1)))
+    objective = objective_of("plrnn", "affine", N=1, K=1, forcing=False)
+    batches = SequenceBatches(series, 50)
+    params = initialize("identity", objective, series, batches, np.random.default_rng(0))
+    last = objective.states(params, next(batches.ordered()))[-1][:, objective.penalty.units]
+    assert 0.1 < last.std() < 3
