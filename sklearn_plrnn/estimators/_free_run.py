@@ -1,10 +1,13 @@
 """Checkpoints of a reconstruction, scored by how their free runs compare with the training data.
 
-The training series is cut into segments; the model runs freely from the first row of each, all at
-once, and is compared as it would have been measured: with the observation noise of the data added.
-Without that, a clean attractor beside a noisy one misses most of the cells that noise fills.
+The training series is cut into segments; the model runs freely, all runs at once, from the first
+row of each, or, where no input ties a run to its segment, from more rows: many models leave the
+attractor for a fixed point after some 100 000 steps, which few runs are enough to overlook. Runs are
+compared as they would have been measured, with the observation noise of the data added. Without
+that, a clean attractor beside a noisy one misses most of the cells that noise fills.
 """
 
+from itertools import cycle, islice
 from math import comb
 from typing import NamedTuple
 
@@ -14,7 +17,7 @@ from .._model.objective import Objective
 from .._model.simulation import simulate
 from ..metrics import power_spectrum_distance, state_space_divergence
 
-MAX_SEGMENTS = 8
+N_RUNS = 8
 SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
 TRANSIENT = 0.25  # of a segment's length, run before it is compared
 
@@ -24,6 +27,7 @@ class FreeRunScores(NamedTuple):
 
     objective: Objective
     segments: list  # of (rows, N), standardized, NaN where nothing was measured
+    first: np.ndarray  # (B, N), from where runs start; run i is compared with segment i modulo n
     inputs: np.ndarray | None  # (T, B, K)
     noise: np.ndarray  # (N,), standard deviations
 
@@ -32,30 +36,32 @@ class FreeRunScores(NamedTuple):
         """Scores against the segments of a standardized series."""
         begins, lengths = _cut(series.lengths)
         rows = [slice(b, b + n) for b, n in zip(begins, lengths, strict=True)]
-        segments = [np.where(series.weights[r] > 0, series.targets[r], np.nan) for r in rows]
-        inputs = None
+        observed = np.where(series.weights > 0, series.targets, np.nan)
+        segments, inputs = [observed[r] for r in rows], None
         if objective.n_inputs:
             inputs = np.zeros((max(lengths), len(rows), objective.n_inputs), series.inputs.dtype)
             for i, r in enumerate(rows):
                 inputs[: lengths[i], i] = series.inputs[r]
-        return cls(objective, segments, inputs, noise_level(segments))
+        elif len(series.lengths) == 1:
+            begins = np.linspace(0, len(observed), N_RUNS, endpoint=False).astype(int)
+        return cls(objective, segments, observed[begins], inputs, noise_level(segments))
 
     def __call__(self, params):
-        pairs = list(zip(self._references(), self._runs(params), strict=True))
+        references, runs = self._references(), self._runs(params)
+        pairs = zip(cycle(references), runs)  # noqa: B905
         distance = float(np.mean([power_spectrum_distance(*pair) for pair in pairs]))
-        x, y = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
+        x = np.concatenate(references)
         if np.isnan(x).any(axis=1).all():  # no complete row: geometry cannot be compared
             return distance, distance
-        return state_space_divergence(x, y), distance
+        return state_space_divergence(x, np.concatenate(runs)), distance
 
     def _references(self):
         return self.segments if self.inputs is None else [x[1:] for x in self.segments]
 
     def _runs(self, params):
-        """Free runs from the first row of each segment, as long as what they are compared with."""
+        """Free runs, each as long as what it is compared with."""
         readout, lengths = self.objective.readout, [len(x) for x in self._references()]
-        first = np.stack([x[0] for x in self.segments])
-        start = readout.start(params, np.nan_to_num(first), ~np.isnan(first))
+        start = readout.start(params, np.nan_to_num(self.first), ~np.isnan(self.first))
         skipped = int(TRANSIENT * max(lengths)) if self.inputs is None else 0
         rows, _ = simulate(
             self.objective.cell.lower(params),
@@ -66,6 +72,7 @@ class FreeRunScores(NamedTuple):
             None if self.inputs is None else self.inputs[1:],
         )
         rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
+        lengths = islice(cycle(lengths), len(start))
         return [rows[skipped : skipped + n, i] for i, n in enumerate(lengths)]
 
 
@@ -88,9 +95,9 @@ def noise_level(segments):
 def _cut(lengths):
     """Begins and lengths of segments: pieces of the only series, or the longest trajectories."""
     if len(lengths) == 1:
-        n_segments = int(np.clip(lengths[0] // SEGMENT, 1, MAX_SEGMENTS))
+        n_segments = int(np.clip(lengths[0] // SEGMENT, 1, N_RUNS))
         size = min(lengths[0] // n_segments, SEGMENT)
         return np.arange(n_segments) * (lengths[0] // n_segments), np.full(n_segments, size)
-    chosen = np.sort(np.argsort(-lengths, kind="stable")[:MAX_SEGMENTS])
+    chosen = np.sort(np.argsort(-lengths, kind="stable")[:N_RUNS])
     begins = np.cumsum(lengths) - lengths
     return begins[chosen], np.minimum(lengths[chosen], SEGMENT)

@@ -163,23 +163,27 @@ def _binned(X, Y, low, width, n_bins):
     if len(points[1]) == 0:
         return np.inf
     n_all = float(n_bins) ** X.shape[1]
-    ids, where = np.unique(np.concatenate(points), axis=0, return_inverse=True)
-    counts = [
-        np.bincount(part, minlength=len(ids))
-        for part in np.split(where.reshape(-1), [len(points[0])])
-    ]
-    totals = [c.sum() + SMOOTHING * n_all for c in counts]
-    p, q = ((c + SMOOTHING) / total for c, total in zip(counts, totals, strict=True))
+    occupied, counts = zip(*(np.unique(x, return_counts=True) for x in points), strict=True)
+    ids = np.union1d(*occupied)
+    totals = [len(x) + SMOOTHING * n_all for x in points]
+    p, q = np.full((2, len(ids)), SMOOTHING)
+    p[np.searchsorted(ids, occupied[0])] += counts[0]
+    q[np.searchsorted(ids, occupied[1])] += counts[1]
+    p, q = p / totals[0], q / totals[1]
     empty = (n_all - len(ids)) * SMOOTHING / totals[0] * np.log(totals[1] / totals[0])
     return max(0.0, float(np.sum(p * np.log(p / q)) + empty))
 
 
 def _occupied(x, low, width, n_bins):
-    """Bin indices of the points inside the box; the upper end belongs to the last bin."""
+    """One number for the bin of each point inside the box; the upper end is in the last bin."""
     with np.errstate(invalid="ignore", over="ignore"):
         position = (x - low) / width * n_bins
         inside = ((position >= 0) & (position <= n_bins)).all(axis=1)
-    return np.minimum(position[inside].astype(np.int64), n_bins - 1)
+    bins = np.minimum(position[inside].astype(np.int64), n_bins - 1)
+    if float(n_bins) ** x.shape[1] < 2**63:
+        return bins @ n_bins ** np.arange(x.shape[1])
+    # Too many bins for a number each: the bytes of the indices name them.
+    return np.ascontiguousarray(bins).view(np.dtype((np.void, bins.itemsize * x.shape[1])))[:, 0]
 
 
 def _mixture(X, Y, sigma2, max_points, n_samples, rng):
