@@ -2,7 +2,7 @@
 
 The training series is cut into segments; the model runs freely, all runs at once, from the first
 row of each, or, where no input ties a run to its segment, from more rows: many models leave the
-attractor for a fixed point after some 100 000 steps, which few runs are enough to overlook. Runs are
+attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Runs are
 compared as they would have been measured, with the observation noise of the data added. Without
 that, a clean attractor beside a noisy one misses most of the cells that noise fills.
 """
@@ -48,7 +48,7 @@ class FreeRunScores(NamedTuple):
 
     def __call__(self, params):
         references, runs = self._references(), self._runs(params)
-        pairs = zip(cycle(references), runs)  # noqa: B905
+        pairs = zip(cycle(references), runs)
         distance = float(np.mean([power_spectrum_distance(*pair) for pair in pairs]))
         x = np.concatenate(references)
         if np.isnan(x).any(axis=1).all():  # no complete row: geometry cannot be compared
