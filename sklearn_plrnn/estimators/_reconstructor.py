@@ -18,6 +18,7 @@ from .._training.batches import Series, WindowBatches, split_tail
 from ..metrics import forecast_r2_scorer
 from ._base import BasePLRNN
 from ._free_run import FreeRunScores
+from ._input_features import future_inputs, input_columns, split_columns
 from ._sequences import Scaling, check_sequences
 
 BATCHES_PER_EPOCH = 50
@@ -455,7 +456,7 @@ class DSReconstructor(BasePLRNN):
             Inputs, None without `input_features`.
         """
         sequences = self._check(X)
-        observed, inputs = self._columns(sequences)
+        observed, inputs = split_columns(sequences.rows, self.input_features_)
         return sequences.restore(observed), sequences.restore(inputs) if inputs.size else None
 
     def __sklearn_tags__(self):
@@ -468,7 +469,8 @@ class DSReconstructor(BasePLRNN):
         sequences = check_sequences(
             self, X, reset=True, dtype=self._allowed_dtypes(), allow_nan=True, min_timesteps=2
         )
-        self.input_features_ = self._input_columns()
+        names = getattr(self, "feature_names_in_", ())
+        self.input_features_ = input_columns(self.input_features, self.n_features_in_, names)
         self._learn_scaling(sequences)
         series = self._series(sequences)
         self.n_outputs_ = series.targets.shape[1]
@@ -490,33 +492,8 @@ class DSReconstructor(BasePLRNN):
         self.start_states_ = states[:: -(-len(states) // N_START_STATES)].copy()
         return interrupted
 
-    def _input_columns(self):
-        """Indices of `input_features`."""
-        names = list(getattr(self, "feature_names_in_", []))
-        columns = []
-        for feature in self.input_features if self.input_features is not None else ():
-            if isinstance(feature, str):
-                if feature not in names:
-                    raise ValueError(
-                        f"input_features names {feature!r}, but the columns of X are "
-                        f"{names or 'without names'}."
-                    )
-                columns.append(names.index(feature))
-            elif -self.n_features_in_ <= feature < self.n_features_in_:
-                columns.append(int(feature) % self.n_features_in_)
-            else:
-                raise ValueError(
-                    f"input_features has {feature!r}, but X has {self.n_features_in_} columns."
-                )
-        if len(set(columns)) != len(columns) or len(columns) == self.n_features_in_:
-            raise ValueError(
-                f"input_features={self.input_features!r} must name each column once and leave at "
-                f"least one of the {self.n_features_in_} columns of X to reconstruct."
-            )
-        return columns
-
     def _learn_scaling(self, sequences):
-        observed, inputs = self._columns(sequences)
+        observed, inputs = split_columns(sequences.rows, self.input_features_)
         unseen = np.flatnonzero(np.isnan(observed).all(axis=0))
         if len(unseen):
             raise ValueError(f"X holds nothing but NaN in observed column(s) {unseen.tolist()}.")
@@ -525,19 +502,9 @@ class DSReconstructor(BasePLRNN):
             self.output_mean_, self.output_scale_ = Scaling.of(observed, enabled=self.standardize)
         self.data_range_ = np.nanmax(observed, axis=0) - np.nanmin(observed, axis=0)
 
-    def _columns(self, sequences):
-        """Observed variables and inputs of all rows."""
-        inputs = sequences.rows[:, self.input_features_]
-        if np.isnan(inputs).any():
-            raise ValueError(
-                "Input X contains NaN in an input column: inputs drive the system and must be "
-                f"known. input_features={self.input_features!r}."
-            )
-        return np.delete(sequences.rows, self.input_features_, axis=1), inputs
-
     def _series(self, sequences):
         """Standardized rows; a missing observation has value and weight zero."""
-        observed, inputs = self._columns(sequences)
+        observed, inputs = split_columns(sequences.rows, self.input_features_)
         known = ~np.isnan(observed)
         scaled = Scaling(self.output_mean_, self.output_scale_).apply(observed)
         return Series(
@@ -610,34 +577,12 @@ class DSReconstructor(BasePLRNN):
         scaled = np.where(known, Scaling(self.output_mean_, self.output_scale_).apply(rows), 0)
         return READOUTS[self.readout_](len(self.A_), N).start(self._params(), scaled, known)
 
-    def _future_inputs(self, inputs, n_timesteps, n_trajectories):
-        """Standardized inputs (n_timesteps, 1 or n_trajectories, K), or None."""
-        K = len(self.input_features_)
-        if K == 0:
-            if inputs is not None:
-                raise ValueError("inputs were given, but the model has no input_features.")
-            return None
-        shape = (n_timesteps, K)
-        if inputs is None:
-            raise ValueError(
-                f"inputs of shape {shape} (time, input) are needed: the model is driven by "
-                f"input_features={self.input_features!r}."
-            )
-        inputs = check_array(
-            inputs, ensure_2d=False, allow_nd=True, dtype=self.A_.dtype, input_name="inputs"
-        )
-        if inputs.shape not in (shape, (n_trajectories, *shape)):
-            raise ValueError(
-                f"inputs has shape {inputs.shape}; expected {shape} (time, input) or "
-                f"{(n_trajectories, *shape)} (trajectory, time, input)."
-            )
-        scaled = Scaling(self.input_mean_, self.input_scale_).apply(inputs)
-        return scaled[:, None] if scaled.ndim == 2 else scaled.swapaxes(0, 1)
-
     def _run(self, start, n_timesteps, inputs):
         """Observed variables (n_timesteps, B, N) of a free run from latent states (B, M)."""
         check_scalar(n_timesteps, "n_timesteps", Integral, min_val=1)
-        inputs = self._future_inputs(inputs, n_timesteps, len(start))
+        n_inputs, scaling = len(self.input_features_), Scaling(self.input_mean_, self.input_scale_)
+        inputs = future_inputs(inputs, n_timesteps, len(start), n_inputs, self.A_.dtype)
+        inputs = None if inputs is None else scaling.apply(inputs)
         f, params = self.to_map(), self._params()
         rows, _ = simulate(f, params, self._read_out, start, n_timesteps, inputs)
         limit = RUNAWAY * np.maximum(self.data_range_, self.output_scale_)
