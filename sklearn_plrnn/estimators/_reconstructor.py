@@ -171,7 +171,7 @@ class DSReconstructor(BasePLRNN):
         Number of observed variables.
     n_features_in_ : int
         Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of columns, where X had any.
 
     See Also

@@ -150,7 +150,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         Number of targets.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of features, where X had any.
 
     See Also
