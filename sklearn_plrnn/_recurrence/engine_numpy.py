@@ -1,41 +1,28 @@
 """The forced recurrence and its adjoint, one numpy call per step and operation.
 
-    ztilde_t = z_t + G_t (zhat_t - z_t),    z_{t+1} = A ztilde_t + W g(ztilde_t) + drive_t
+    ztilde_t = z_t + G_t (zhat_t - z_t),    z_{t+1} = A ztilde_t + W g(ztilde_t) + h + drive_t
 
-for t = 0 .. T-1, where ``drive`` already holds h. Arrays are (time, batch, unit); the loop over
-time is the only loop, and weight gradients are left to single products over all (time, batch).
+for t = 0 .. T-1. Arrays are (time, batch, unit); the loop over time is the only loop, and weight
+gradients are left to single products over all (time, batch).
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
-
-class Tape(NamedTuple):
-    """What the forward pass leaves for the adjoint."""
-
-    states: np.ndarray  # (T + 1, B, M), z_0 .. z_T
-    forced: np.ndarray  # (T, B, M), ztilde; a view of `states` where nothing is forced
-    features: np.ndarray  # (T, B, L), g(ztilde)
+from .tape import Cotangents, Tape
 
 
-class Cotangents(NamedTuple):
-    """Derivatives of a scalar with respect to what enters each step."""
-
-    drive: np.ndarray  # (T, B, M)
-    preactivation: np.ndarray | None  # (T, B, L), None where V is the identity and theta zero
-    forced: np.ndarray | None  # (T, B, M), None where nothing is forced
-    start: np.ndarray  # (B, M)
-
-
-def forward(f, start, drive, targets, gain, workspace):
-    """States z_0 .. z_T of the map `f` (whose h is ignored) as a `Tape`."""
-    T, B, M = drive.shape
-    dtype = drive.dtype
+def forward(f, start, drive, targets, gain, shape, workspace):
+    """States z_0 .. z_T, (T, B, M) being `shape`, as a `Tape`; the rest broadcasts against it."""
+    T, B, M = shape
+    dtype = f.W.dtype
     states = workspace.array("states", (T + 1, B, M), dtype)
     features = workspace.array("features", (T, B, f.n_hidden), dtype)
-    forced = states[:-1] if gain is None else workspace.array("forced", (T, B, M), dtype)
+    forced = states[:-1] if gain is None else workspace.array("forced", shape, dtype)
     forces = np.zeros(T, bool) if gain is None else gain.any(axis=(1, 2))
+    driven = workspace.array("driven", shape, dtype)
+    driven[...] = f.h
+    if drive is not None:
+        driven += drive
     linear = np.empty((B, M), dtype)
     floor, WT, VT = f.floor(), f.W.T, None if f.V is None else f.V.T
 
@@ -52,7 +39,7 @@ def forward(f, start, drive, targets, gain, workspace):
         np.maximum(a, floor, out=g)
         new = np.matmul(g, WT, out=states[t + 1])
         new += np.multiply(z, f.A, out=linear)
-        new += drive[t]
+        new += driven[t]
     return Tape(states, forced, features)
 
 
@@ -60,9 +47,8 @@ def adjoint(f, tape, gain, states_bar, workspace):
     """Pull the cotangent (T, B, M) of z_1 .. z_T back through the recurrence."""
     T, B, M = states_bar.shape
     dtype = tape.features.dtype
-    hidden = f.V is not None or f.theta is not None
     drive_bar = workspace.array("drive_bar", (T, B, M), dtype)
-    a_bars = workspace.array("a_bar", (T if hidden else 1, B, f.n_hidden), dtype)
+    a_bars = workspace.array("a_bar", (T, B, f.n_hidden), dtype)
     forced_bar = None if gain is None else workspace.array("forced_bar", (T, B, M), dtype)
     start_bar = np.empty((B, M), dtype)
     product = np.empty((B, M), dtype)
@@ -71,7 +57,7 @@ def adjoint(f, tape, gain, states_bar, workspace):
 
     drive_bar[-1] = states_bar[-1]
     for t in range(T - 1, -1, -1):
-        bar, a_bar = drive_bar[t], a_bars[t if hidden else 0]
+        bar, a_bar = drive_bar[t], a_bars[t]
         np.matmul(bar, f.W, out=a_bar)
         np.copyto(a_bar, 0, where=off[t])
         z_bar = np.multiply(bar, f.A, out=drive_bar[t - 1] if t else start_bar)
@@ -81,7 +67,17 @@ def adjoint(f, tape, gain, states_bar, workspace):
             z_bar *= 1 - gain[t]
         if t:
             z_bar += states_bar[t - 1]
-    return Cotangents(drive_bar, a_bars if hidden else None, forced_bar, start_bar)
+    return Cotangents(
+        np.einsum("tbm,tbm->m", drive_bar, tape.forced),
+        _product(drive_bar, tape.features),
+        drive_bar.sum((0, 1)),
+        None if f.V is None else _product(a_bars, tape.forced),
+        a_bars.sum((0, 1)),
+        start_bar,
+        drive_bar,
+        forced_bar,
+        None if f.V is None else a_bars,
+    )
 
 
 def _force(z, target, gain, out):
@@ -95,3 +91,8 @@ def _force(z, target, gain, out):
 def _keep(z, out):
     out[...] = z
     return out
+
+
+def _product(left, right):
+    """Sum over time and batch of outer products, as one matrix product."""
+    return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])

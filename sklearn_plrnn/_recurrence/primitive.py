@@ -7,33 +7,12 @@ whole loop is a single node: every argument may be traced, so that losses, reado
 input maps are ordinary ``autograd.numpy`` code around it and need no hand-written gradient.
 """
 
-import math
-
 import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
-from . import engine_numpy as engine
+from .engines import engine
 from .piecewise import PiecewiseLinearMap
-
-
-class Workspace:
-    """Buffers that outlive one call: made at first use, grown when a batch is larger.
-
-    The states that `propagate` returns live in it and are overwritten by its next call with the
-    same workspace.
-    """
-
-    def __init__(self):
-        self._buffers = {}
-        self.tape = None
-
-    def array(self, name, shape, dtype):
-        """An uninitialized array; equal names share memory between calls."""
-        size = math.prod(shape)
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size or buffer.dtype != dtype:
-            buffer = self._buffers[name] = np.empty(size, dtype)
-        return buffer[:size].reshape(shape)
+from .tape import Workspace
 
 
 def propagate(f, start, drive=None, targets=None, gain=None, *, n_timesteps=None, workspace=None):
@@ -54,32 +33,28 @@ def _propagate(A, W, h, V, theta, start, drive, targets, gain, always_on, n_time
     f = PiecewiseLinearMap(A, W, h, V, theta, always_on)
     shapes = [np.shape(x) for x in (start, drive, targets, gain) if x is not None]
     shape = np.broadcast_shapes((n_timesteps, 1, f.n_components), *shapes)
-    driven = workspace.array("driven", shape, W.dtype)
-    driven[...] = h
-    if drive is not None:
-        driven += drive
     targets, gain = _per_step(targets, n_timesteps), _per_step(gain, n_timesteps)
-    workspace.tape = engine.forward(f, start, driven, targets, gain, workspace)
+    workspace.tape = engine().forward(f, start, drive, targets, gain, shape, workspace)
     return workspace.tape.states[1:]
 
 
 def _vjp_maker(argnums, states, arguments, _):
     A, W, h, V, theta, start, drive, targets, gain, always_on, n_timesteps, workspace = arguments
     f = PiecewiseLinearMap(A, W, h, V, theta, always_on)
-    before, forced, features = tape = workspace.tape
+    tape = workspace.tape
 
     def vjp(states_bar):
-        bar = engine.adjoint(f, tape, _per_step(gain, n_timesteps), states_bar, workspace)
+        bar = engine().adjoint(f, tape, _per_step(gain, n_timesteps), states_bar, workspace)
         pull = (
-            lambda: np.einsum("tbm,tbm->m", bar.drive, forced),
-            lambda: _product(bar.drive, features),
-            lambda: bar.drive.sum((0, 1)),
-            lambda: _product(bar.preactivation, forced),
-            lambda: bar.preactivation.sum((0, 1)),
+            lambda: bar.A,
+            lambda: bar.W,
+            lambda: bar.h,
+            lambda: bar.V,
+            lambda: bar.theta,
             lambda: _unbroadcast(bar.start, start),
             lambda: _unbroadcast(bar.drive, drive).copy(),
             lambda: _unbroadcast(bar.forced * gain, targets),
-            lambda: _unbroadcast(bar.forced * (targets - before[:-1]), gain),
+            lambda: _unbroadcast(bar.forced * (targets - tape.states[:-1]), gain),
         )
         return tuple(pull[argnum]() for argnum in argnums)
 
@@ -105,7 +80,3 @@ def _unbroadcast(x_bar, x):
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and x_bar.shape[i] != 1)
     return x_bar.sum(stretched, keepdims=True) if stretched else x_bar
 
-
-def _product(left, right):
-    """Sum over time and batch of outer products, as one matrix product."""
-    return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])

@@ -1,0 +1,59 @@
+"""What one pass of an engine leaves for another: states, cotangents, and the buffers they live in."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Tape(NamedTuple):
+    """What the forward pass leaves for the adjoint."""
+
+    states: np.ndarray  # (T + 1, B, M), z_0 .. z_T
+    forced: np.ndarray  # (T, B, M), ztilde; a view of `states` where nothing is forced
+    features: np.ndarray  # (T, B, L), g(ztilde)
+
+
+class Cotangents(NamedTuple):
+    """Derivatives of a scalar with respect to what a forward pass was given."""
+
+    A: np.ndarray  # (M,)
+    W: np.ndarray  # (M, L)
+    h: np.ndarray  # (M,)
+    V: np.ndarray | None  # (L, M), None where V is the identity
+    theta: np.ndarray  # (L,)
+    start: np.ndarray  # (B, M)
+    drive: np.ndarray  # (T, B, M)
+    forced: np.ndarray | None  # (T, B, M), of ztilde; None where nothing is forced
+    preactivation: np.ndarray | None  # (T, B, L), of V ztilde + theta; None without V
+
+
+class Workspace:
+    """Buffers that outlive one call: made at first use, grown when a batch is larger.
+
+    The states that `propagate` returns live in it and are overwritten by its next call with the
+    same workspace. `n_threads` is how many threads an engine that can may share a batch between.
+    """
+
+    def __init__(self, n_threads=1):
+        self._buffers = {}
+        self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+        self.n_threads = n_threads
+        self.tape = None
+
+    def array(self, name, shape, dtype):
+        """An uninitialized array; equal names share memory between calls."""
+        size = math.prod(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size or buffer.dtype != dtype:
+            buffer = self._buffers[name] = np.empty(size, dtype)
+        return buffer[:size].reshape(shape)
+
+    def share(self, work, n_items):
+        """Call ``work(first, last)`` on the ranges that `n_items` are shared out in to threads."""
+        if self._pool is None or n_items < 2:
+            work(0, n_items)
+            return
+        ends = np.linspace(0, n_items, min(self.n_threads, n_items) + 1).astype(int)
+        list(self._pool.map(work, ends[:-1], ends[1:]))
