@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._recurrence import PiecewiseLinearMap
+from .gradient import without_diagonal
 
 
 class PLRNN(NamedTuple):
@@ -33,8 +34,7 @@ class PLRNN(NamedTuple):
 
     def lower(self, params):
         """The map; the diagonal of W is held at zero, hence so is its gradient."""
-        off_diagonal = 1 - np.eye(self.n_components, dtype=params["A"].dtype)
-        return PiecewiseLinearMap(params["A"], params["W"] * off_diagonal, params["h"])
+        return PiecewiseLinearMap(params["A"], without_diagonal(params["W"]), params["h"])
 
     def free_couplings(self, n_units):
         """Number of trainable entries in `n_units` rows of W."""

@@ -1,6 +1,6 @@
 """The function that training minimizes: lower, drive, propagate, read out, compare.
 
-    value = sum(weights * loss(outputs, targets)) / B + penalty + l2
+    value = loss(outputs, targets, weights) + penalty + l2
 
 of one `Batch`, whose weights are scaled so that the expectation over batches is the mean over
 everything that counts. A step that does not count (washout, padding, a missing target) has weight
@@ -15,6 +15,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._recurrence import Workspace, propagate
+from .gradient import squared_error, value_and_gradients
 
 
 class Batch(NamedTuple):
@@ -25,19 +26,6 @@ class Batch(NamedTuple):
     weights: np.ndarray  # (T, B, N or 1)
     observed: np.ndarray | None = None  # (T, B, N), x_0 .. x_{T-1}: for forcing, or None
     known: np.ndarray | None = None  # (T, B, N) bool: which of `observed` were measured
-
-
-def squared_error(outputs, targets):
-    """``(output - target)^2``."""
-    return (outputs - targets) ** 2
-
-
-def drive(params, inputs):
-    """``C s_t`` of inputs (T, B, K) in one matrix product; None without inputs."""
-    if "C" not in params:
-        return None
-    T, B, K = inputs.shape
-    return anp.reshape(anp.dot(inputs.reshape(-1, K), params["C"].T), (T, B, -1))
 
 
 LOSSES = {"squared_error": squared_error}
@@ -69,36 +57,41 @@ class Objective(NamedTuple):
 
     def value(self, params, batch, workspace=None):
         """Scalar to minimize."""
-        outputs = self.readout.output(params, self.states(params, batch, workspace))
-        misfit = anp.sum(batch.weights * self.loss(outputs, batch.targets))
         f = self.cell.lower(params)
-        value = misfit / batch.inputs.shape[1] + self.penalty.value(self.cell, f)
+        outputs = self._propagate(f, params, batch, self.readout.linear(params), workspace)
+        value = self.loss(outputs, batch.targets, batch.weights)
+        value = value + self.penalty.value(self.cell, f)
         return value + self.l2 * self._size(params) if self.l2 else value
 
-    def buffered_value(self):
-        """``value(params, batch)`` that uses the same buffers call after call."""
-        return partial(self.value, workspace=Workspace())
+    def buffered(self, n_threads=1):
+        """``value`` and ``value_and_gradients`` of (params, batch), with one workspace for both."""
+        value = partial(self.value, workspace=Workspace(n_threads))
+        return value, partial(value_and_gradients, value)
 
     def states(self, params, batch, workspace=None):
         """Latent states z_1 .. z_T, (T, B, M)."""
-        T, B, _ = batch.inputs.shape
+        return self._propagate(self.cell.lower(params), params, batch, None, workspace)
+
+    def _propagate(self, f, params, batch, readout, workspace):
+        T = len(batch.inputs)
         targets, gain = self._forcing(params, batch, T)
         return propagate(
-            self.cell.lower(params),
-            self._start(params, batch, B),
-            drive(params, batch.inputs),
+            f,
+            self._start(params, batch),
+            batch.inputs if "C" in params else None,
             targets,
             gain,
+            C=params.get("C"),
+            readout=readout,
             n_timesteps=T,
             workspace=workspace,
         )
 
-    def _start(self, params, batch, n_sequences):
+    def _start(self, params, batch):
         if batch.observed is not None:
             return self.readout.start(params, batch.observed[0], batch.known[0])
-        shape = (n_sequences, self.cell.n_components)
-        start = params.get("initial_state", np.zeros(shape, batch.inputs.dtype))
-        return start + np.zeros(shape, batch.inputs.dtype)
+        zero = np.zeros(self.cell.n_components, batch.inputs.dtype)
+        return params.get("initial_state", zero)
 
     def _forcing(self, params, batch, n_timesteps):
         if self.forcing is None:

@@ -1,9 +1,10 @@
 """Readouts: from latent states to observations and, for forcing, back.
 
-``output`` maps states (..., M) to observations (..., N). ``estimate`` goes the other way: the
-latent state that an observed row suggests, and which of its units that row determines. ``start``
-is the state at the beginning of a window whose first row was observed. Rows come with a mask
-``known``, False where an observation is missing (its value is then arbitrary but finite).
+``output`` maps states (..., M) to observations (..., N), ``linear`` names that map for
+`propagate`. ``estimate`` goes the other way: the latent state that an observed row suggests, and
+which of its units that row determines. ``start`` is the state at the beginning of a window whose
+first row was observed. Rows come with a mask ``known``, False where an observation is missing (its
+value is then arbitrary but finite).
 """
 
 from typing import NamedTuple
@@ -30,6 +31,10 @@ class Identity(NamedTuple):
         """E = 0: unobserved units start from the learned state."""
         n_unobserved = self.n_components - self.n_outputs
         return {"E": np.zeros((n_unobserved, self.n_outputs), dtype)} if n_unobserved else {}
+
+    def linear(self, params):
+        """The first units are the observations."""
+        return self.n_outputs
 
     def output(self, params, states):
         """Observations of the states."""
@@ -76,6 +81,10 @@ class Affine(NamedTuple):
         shape = (self.n_outputs, self.n_components)
         B = rng.normal(0, 1 / np.sqrt(self.n_components), shape)
         return {"B": B.astype(dtype), "b": np.zeros(self.n_outputs, dtype)}
+
+    def linear(self, params):
+        """B and b."""
+        return params["B"], params["b"]
 
     def output(self, params, states):
         """Observations of the states, in one matrix product over all leading axes."""

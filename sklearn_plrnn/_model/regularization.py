@@ -8,8 +8,9 @@ they touch, so that ``alpha`` keeps its meaning when the number of units changes
 
 from typing import NamedTuple
 
-import autograd.numpy as anp
 import numpy as np
+
+from .gradient import pull
 
 
 def regularized_units(n_components, n_observed, fraction):
@@ -60,6 +61,4 @@ def _pull(penalty, cell, f):
         return 0.0
     # A PLRNN of one unit has no coupling to average over.
     n_couplings = max(cell.free_couplings(len(units)), 1)
-    A, W, h = f.A[units], f.W[units], f.h[units]
-    coupling = anp.sum(W**2) / n_couplings
-    return penalty.alpha * (anp.mean((A - penalty.anchor) ** 2) + coupling + anp.mean(h**2))
+    return pull(f.A, f.W, f.h, units, penalty.anchor, n_couplings, penalty.alpha)

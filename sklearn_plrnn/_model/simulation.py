@@ -6,7 +6,6 @@ Only what is read out is kept, so that memory does not grow with latent or hidde
 import numpy as np
 
 from .._recurrence import Workspace, propagate
-from .objective import drive
 
 BLOCK = 4096  # steps
 
@@ -21,8 +20,10 @@ def simulate(f, params, output, start, n_timesteps, inputs=None):
     with np.errstate(over="ignore", invalid="ignore"):
         for begin in range(0, n_timesteps, BLOCK):
             n = min(BLOCK, n_timesteps - begin)
-            driven = None if inputs is None else drive(params, inputs[begin : begin + n])
-            states = propagate(f, state, driven, n_timesteps=n, workspace=workspace)
+            given = None if inputs is None else inputs[begin : begin + n]
+            states = propagate(
+                f, state, given, C=params.get("C"), n_timesteps=n, workspace=workspace
+            )
             parts.append(np.array(output(states)))  # a view of the states would be overwritten
             state = states[-1].copy()
     return np.concatenate(parts), state
@@ -40,9 +41,10 @@ def assimilate(f, params, readout, rows, known, inputs):
         states = propagate(
             f,
             start,
-            drive(params, inputs[1:, None]),
+            inputs[1:, None] if "C" in params else None,
             targets[:-1],
             gain[:-1],
+            C=params.get("C"),
             n_timesteps=len(rows) - 1,
         )
     prior = np.concatenate([start[None], states])
@@ -55,8 +57,7 @@ def run_ahead(f, params, states, inputs, lead):
     The first `lead` rows are foreseen from ``initial_state``, taken to be the state at the first.
     """
     n_first = min(lead, len(states))
-    driven = drive(params, inputs[:, None])
-    push = lambda rows: 0 if driven is None else driven[rows, 0]
+    push = lambda rows: inputs[rows] @ params["C"].T if "C" in params else 0
     first = [params["initial_state"]]
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(1, n_first):

@@ -17,56 +17,64 @@ from .tape import Cotangents, Tape
 
 # Sums may be reordered, but NaN and infinity keep their meaning: they tell of divergence.
 compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+inlined = njit(inline="always")  # a call would count references to every row it is given
 
 SPARSE_BLOCK = 8  # trajectories
 DENSE_BLOCK = 128
 MIN_DENSE_BATCH = 12
-MAX_DENSE_UNITS = 64
 WIDE = 12  # units; below, rows of W are too short for vector instructions, its columns are not
 CHUNK = 1024  # rows of (time, batch) in one product for weight gradients
 
 
-def forward(f, start, drive, targets, gain, shape, workspace):
-    """States z_0 .. z_T, (T, B, M) being `shape`, as a `Tape`; the rest broadcasts against it."""
+def forward(f, ports, start, inputs, targets, gain, shape, workspace):
+    """States and outputs as a `Tape`; `shape` is (T, B, M), against which the rest broadcasts."""
     T, B, M = shape
-    dtype = f.W.dtype
+    dtype, N = f.W.dtype, ports.n_outputs
+    full = lambda name, x, n: _full(name, x, (T, B, n), dtype, workspace)
     states = workspace.array("states", (T + 1, B, M), dtype)
-    features = workspace.array("features", (T, B, f.n_hidden), dtype)
+    all_units = ports.B is None and N == M
+    outputs = states[1:] if all_units else workspace.array("outputs", (T, B, N), dtype)
     forced = states[:-1] if gain is None else workspace.array("forced", shape, dtype)
-    full = lambda name, x: _full(name, x, shape, dtype, workspace)
+    # Features that are max(z, floor) are as quickly made again: one step of them is enough.
+    plain = f.V is None and f.theta is None
+    features = workspace.array("features", (1 if plain else T, B, f.n_hidden), dtype)
     arguments = (
         *_weights(f),
+        *_port_weights(ports, M, dtype),
         states,
-        features,
+        outputs,
         forced,
-        full("full_drive", drive),
-        full("full_targets", None if gain is None else targets),
-        full("full_gain", gain),
+        features,
+        full("full_inputs", inputs, 0 if inputs is None else inputs.shape[-1]),
+        full("full_targets", None if gain is None else targets, M),
+        full("full_gain", gain, M),
     )
     states[0] = start
-    block, dense = _blocks(f, B)
+    block, dense = _blocks(B)
     kernel = _forward_dense if dense else _forward_sparse
     workspace.share(lambda i, j: kernel(*arguments, block, i, j), -(-B // block))
-    return Tape(states, forced, features)
+    return Tape(states, outputs, forced, None if plain else features)
 
 
-def adjoint(f, tape, gain, states_bar, workspace):
-    """Pull the cotangent (T, B, M) of z_1 .. z_T back through the recurrence."""
-    shape = T, B, M = states_bar.shape
+def adjoint(f, ports, tape, inputs, gain, outputs_bar, workspace):
+    """Pull the cotangent (T, B, N) of the outputs back through the recurrence."""
+    shape = T, B, M = tape.forced.shape
     dtype, L = f.W.dtype, f.n_hidden
     drive_bar = workspace.array("drive_bar", shape, dtype)
     a_bar = workspace.array("a_bar", (T if f.V is not None else 0, B, L), dtype)
     forced_bar = workspace.array("forced_bar", shape if gain is not None else (0, B, M), dtype)
     start_bar = np.zeros((B, M), dtype)
-    block, dense = _blocks(f, B)
+    block, dense = _blocks(B)
     n_blocks = -(-B // block)
     sums = np.zeros((n_blocks, 2 * M + L), dtype)  # of A, h, theta
+    outputs_bar = _full("outputs_bar", outputs_bar, outputs_bar.shape, dtype, workspace)
     arguments = (
         *_weights(f),
-        np.require(tape.forced, dtype, "CW"),
-        tape.features,
+        *_port_weights(ports, M, dtype),
+        tape.forced,
+        tape.forced if tape.features is None else tape.features,
         _full("full_gain", gain, shape, dtype, workspace),
-        np.require(states_bar, dtype, "CW"),
+        outputs_bar,
         drive_bar,
         a_bar,
         forced_bar,
@@ -76,12 +84,23 @@ def adjoint(f, tape, gain, states_bar, workspace):
     kernel = _adjoint_dense if dense else _adjoint_sparse
     workspace.share(lambda i, j: kernel(*arguments, block, i, j), n_blocks)
     A_bar, h_bar, theta_bar = np.split(sums.sum(axis=0), [M, 2 * M])
+    features = tape.forced if tape.features is None else tape.features
+    floor = None if tape.features is not None else f.floor()
+    states = tape.states[1:]
+    pairs = [(drive_bar, features, floor)]
+    pairs += [] if f.V is None else [(a_bar, tape.forced, None)]
+    pairs += [] if ports.C is None else [(drive_bar, inputs, None)]
+    pairs += [] if ports.B is None else [(outputs_bar, states, None)]
+    products = iter(_products(pairs, workspace))
     return Cotangents(
         A_bar,
-        _product(drive_bar, tape.features, workspace),
+        next(products),
         h_bar,
-        None if f.V is None else _product(a_bar, tape.forced, workspace),
+        None if f.V is None else next(products),
         theta_bar,
+        None if ports.C is None else next(products),
+        None if ports.B is None else next(products),
+        None if ports.B is None else outputs_bar.sum(axis=(0, 1)),
         start_bar,
         drive_bar,
         None if gain is None else forced_bar,
@@ -90,13 +109,22 @@ def adjoint(f, tape, gain, states_bar, workspace):
 
 
 def _weights(f):
-    """Writeable, contiguous A, W, W', h, V, V', theta, floor; V is empty where it is the identity."""
+    """Writeable, contiguous A, W, W', h, V, V', theta, floor; V is empty for the identity."""
     dtype, L, M = f.W.dtype, f.n_hidden, f.n_components
     V = np.empty((0, M), dtype) if f.V is None else np.array(f.V, dtype, order="C")
     theta = np.zeros(L, dtype) if f.theta is None else np.array(f.theta, dtype)
     floor = np.zeros(L, dtype) + f.floor()
     A, W, h = (np.array(x, dtype, order="C") for x in f[:3])
     return A, W, np.ascontiguousarray(W.T), h, V, np.ascontiguousarray(V.T), theta, floor
+
+
+def _port_weights(ports, n_components, dtype):
+    """Writeable, contiguous C', B, b; empty where absent."""
+    none = np.empty((0, n_components), dtype)
+    CT = none if ports.C is None else np.array(ports.C.T, dtype, order="C")
+    if ports.B is None:
+        return CT, none, none[:, 0].copy()
+    return CT, np.array(ports.B, dtype, order="C"), np.array(ports.b, dtype)
 
 
 def _full(name, x, shape, dtype, workspace):
@@ -112,33 +140,39 @@ def _full(name, x, shape, dtype, workspace):
     return out
 
 
-def _blocks(f, n_sequences):
+def _blocks(n_sequences):
     """Trajectories in a block, and whether to make dense products."""
-    dense = (
-        f.W.dtype == np.float32
-        and n_sequences >= MIN_DENSE_BATCH
-        and WIDE <= f.n_components
-        and f.n_hidden <= MAX_DENSE_UNITS
-    )
-    return (DENSE_BLOCK, True) if dense else (SPARSE_BLOCK, False)
+    if n_sequences < MIN_DENSE_BATCH:
+        return SPARSE_BLOCK, False
+    n_blocks = max(-(-n_sequences // DENSE_BLOCK), 2 if n_sequences >= DENSE_BLOCK // 2 else 1)
+    return -(-n_sequences // n_blocks), True
 
 
-def _product(left, right, workspace):
-    """Sum over time and batch of outer products."""
-    left, right = left.reshape(-1, left.shape[-1]), right.reshape(-1, right.shape[-1])
-    n_chunks = -(-len(left) // CHUNK)
-    parts = workspace.array("parts", (n_chunks, left.shape[1], right.shape[1]), left.dtype)
+def _products(pairs, workspace):
+    """For each (left, right, floor) the sum over time and batch of outer products.
+
+    With a floor, ``max(right, floor)`` takes the place of `right`. Chunks are small enough for what
+    several products have in common to stay in cache.
+    """
+    pairs = [(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]), z) for x, y, z in pairs]
+    n_chunks = -(-len(pairs[0][0]) // CHUNK)
+    parts = [
+        workspace.array(f"part{k}", (n_chunks, left.shape[1], right.shape[1]), left.dtype)
+        for k, (left, right, _) in enumerate(pairs)
+    ]
 
     def work(first, last):
         for i in range(first, last):
             rows = slice(i * CHUNK, (i + 1) * CHUNK)
-            np.matmul(left[rows].T, right[rows], out=parts[i])
+            for (left, right, floor), part in zip(pairs, parts, strict=True):
+                x = right[rows] if floor is None else np.maximum(right[rows], floor)
+                np.matmul(left[rows].T, x, out=part[i])
 
     workspace.share(work, n_chunks)
-    return parts.sum(axis=0)
+    return [part.sum(axis=0) for part in parts]
 
 
-@compiled
+@inlined
 def _add_rows(out, rows, index, weight, n):
     """``out += sum_k weight[k] rows[index[k]]``; both lists have room for three more."""
     for k in range(n, n + 3):
@@ -150,7 +184,7 @@ def _add_rows(out, rows, index, weight, n):
             out[i] += (w0 * r0[i] + w1 * r1[i]) + (w2 * r2[i] + w3 * r3[i])
 
 
-@compiled
+@inlined
 def _dot_rows(out, rows, index, x, n):
     """``out[k] = rows[index[k]] . x``; the list has room for three more."""
     for k in range(n, n + 3):
@@ -166,7 +200,7 @@ def _dot_rows(out, rows, index, x, n):
         out[k], out[k + 1], out[k + 2], out[k + 3] = d0, d1, d2, d3
 
 
-@compiled
+@inlined
 def _add_all(out, rows, x):
     """``out += sum_k x[k] rows[k]``."""
     for k in range(x.size):
@@ -175,7 +209,7 @@ def _add_all(out, rows, x):
             out[i] += w * r[i]
 
 
-@compiled
+@inlined
 def _add_dots(out, rows, x):
     """``out[k] += rows[k] . x``."""
     for k in range(out.size):
@@ -186,25 +220,66 @@ def _add_dots(out, rows, x):
         out[k] += d
 
 
+@inlined
+def _drive(new, CT, inputs, t, b):
+    """``new += C inputs[t, b]``, C being the identity where it is empty."""
+    if CT.shape[0]:
+        for k in range(inputs.shape[2]):
+            w = inputs[t, b, k]
+            for m in range(new.size):
+                new[m] += w * CT[k, m]
+    else:
+        for m in range(new.size):
+            new[m] += inputs[t, b, m]
+
+
+@inlined
+def _read(outputs, t, b, Bm, bias, z):
+    """``outputs[t, b] = B z + b``, or the first units; all of them are the output already."""
+    if Bm.shape[0]:
+        for n in range(outputs.shape[2]):
+            d = bias[n]
+            for m in range(z.size):
+                d += Bm[n, m] * z[m]
+            outputs[t, b, n] = d
+    elif outputs.shape[2] < z.size:
+        for n in range(outputs.shape[2]):
+            outputs[t, b, n] = z[n]
+
+
+@inlined
+def _unread(z_bar, Bm, outputs_bar, t, b):
+    """``z_bar += B' outputs_bar[t, b]``."""
+    if Bm.shape[0]:
+        for n in range(outputs_bar.shape[2]):
+            w = outputs_bar[t, b, n]
+            for m in range(z_bar.size):
+                z_bar[m] += w * Bm[n, m]
+    else:
+        for n in range(outputs_bar.shape[2]):
+            z_bar[n] += outputs_bar[t, b, n]
+
+
 @compiled
 def _forward_sparse(
-    A, W, WT, h, V, VT, theta, floor, states, features, forced, drive, targets, gain, block, i, j
-):
-    T, B, L = features.shape
-    M = A.size
+    A, W, WT, h, V, VT, theta, floor, CT, Bm, bias,
+    states, outputs, forced, features, inputs, targets, gain, block, i, j,
+):  # fmt: skip
+    T, B, M = forced.shape
+    L = theta.size
     index, weight = np.empty(L + 4, np.int64), np.empty(L + 4, W.dtype)
+    stored = features.shape[0] == T
     for first in range(i * block, min(j * block, B), block):
         for t in range(T):
             for b in range(first, min(first + block, B)):
-                z, new, g = states[t, b], states[t + 1, b], features[t, b]
+                z, new, g = forced[t, b], states[t + 1, b], features[t * stored, b]
                 if gain.shape[0]:
-                    z = forced[t, b]
                     for m in range(M):
-                        z[m] = states[t, b, m] + gain[t, b, m] * (
-                            targets[t, b, m] - states[t, b, m]
-                        )
+                        free = states[t, b, m]
+                        z[m] = free + gain[t, b, m] * (targets[t, b, m] - free)
                 if V.shape[0]:
-                    g[:] = theta
+                    for k in range(L):
+                        g[k] = theta[k]
                     _add_all(g, VT, z)
                 else:
                     for k in range(L):
@@ -217,22 +292,23 @@ def _forward_sparse(
                     n += on
                 for m in range(M):
                     new[m] = A[m] * z[m] + h[m]
-                if drive.shape[0]:
-                    for m in range(M):
-                        new[m] += drive[t, b, m]
+                if inputs.shape[0]:
+                    _drive(new, CT, inputs, t, b)
                 if M < WIDE:
                     _add_dots(new, W, g)
                 else:
                     _add_rows(new, WT, index, weight, n)
+                _read(outputs, t, b, Bm, bias, new)
 
 
 @compiled
 def _adjoint_sparse(
-    A, W, WT, h, V, VT, theta, floor, forced, features, gain,
-    states_bar, drive_bar, a_bars, forced_bar, start_bar, sums, block, i, j,
+    A, W, WT, h, V, VT, theta, floor, CT, Bm, bias,
+    forced, features, gain, outputs_bar, drive_bar, a_bars, forced_bar, start_bar, sums,
+    block, i, j,
 ):  # fmt: skip
-    T, B, L = features.shape
-    M = A.size
+    T, B, M = forced.shape
+    L = theta.size
     index, weight = np.empty(L + 4, np.int64), np.empty(L + 4, W.dtype)
     a_bar = np.empty(L, W.dtype)
     for first in range(i * block, min(j * block, B), block):
@@ -240,24 +316,27 @@ def _adjoint_sparse(
         A_bar, h_bar, theta_bar = part[:M], part[M : 2 * M], part[2 * M :]
         for t in range(T - 1, -1, -1):
             for b in range(first, min(first + block, B)):
-                bar, z_bar, g, z = drive_bar[t, b], start_bar[b], features[t, b], forced[t, b]
+                bar, z_bar, z, g = drive_bar[t, b], start_bar[b], forced[t, b], features[t, b]
                 for m in range(M):
-                    bar[m] = states_bar[t, b, m] + z_bar[m]
+                    bar[m] = z_bar[m]
+                _unread(bar, Bm, outputs_bar, t, b)
+                for m in range(M):
                     z_bar[m] = A[m] * bar[m]
                     A_bar[m] += bar[m] * z[m]
                     h_bar[m] += bar[m]
+                n = 0
                 if M < WIDE:
-                    a_bar[:] = 0
+                    for k in range(L):
+                        a_bar[k] = 0
                     _add_all(a_bar, W, bar)
                     for k in range(L):
                         a_bar[k] = a_bar[k] if g[k] > floor[k] else 0
                 else:
-                    n = 0
                     for k in range(L):
                         index[n] = k
                         n += g[k] > floor[k]
+                        a_bar[k] = 0
                     _dot_rows(weight, WT, index, bar, n)
-                    a_bar[:] = 0
                     for k in range(n):
                         a_bar[index[k]] = weight[k]
                 for k in range(L):
@@ -266,7 +345,8 @@ def _adjoint_sparse(
                     for m in range(M):
                         z_bar[m] += a_bar[m]
                 else:
-                    a_bars[t, b] = a_bar
+                    for k in range(L):
+                        a_bars[t, b, k] = a_bar[k]
                     if M < WIDE:
                         _add_dots(z_bar, VT, a_bar)
                     else:
@@ -279,80 +359,121 @@ def _adjoint_sparse(
 
 @compiled
 def _forward_dense(
-    A, W, WT, h, V, VT, theta, floor, states, features, forced, drive, targets, gain, block, i, j
-):
-    T, B, L = features.shape
-    M = A.size
+    A, W, WT, h, V, VT, theta, floor, CT, Bm, bias,
+    states, outputs, forced, features, inputs, targets, gain, block, i, j,
+):  # fmt: skip
+    T, B, M = forced.shape
+    L, N = theta.size, outputs.shape[2]
+    stored = features.shape[0] == T
+    BT = np.ascontiguousarray(Bm.T)
+    drive = np.empty((block, M), W.dtype)
+    A_rows, h_rows = _repeat(A, block), _repeat(h, block)
+    theta_rows, floor_rows = _repeat(theta, block), _repeat(floor, block)
     for first in range(i * block, min(j * block, B), block):
         last = min(first + block, B)
+        n = last - first
         for t in range(T):
-            z, new, g = states[t, first:last], states[t + 1, first:last], features[t, first:last]
+            z, new = forced[t, first:last], states[t + 1, first:last]
+            g = features[t * stored, first:last]
+            z_flat, new_flat, g_flat = z.reshape(n * M), new.reshape(n * M), g.reshape(n * L)
             if gain.shape[0]:
-                z = forced[t, first:last]
-                for b in range(last - first):
-                    for m in range(M):
-                        free = states[t, first + b, m]
-                        pull = gain[t, first + b, m]
-                        z[b, m] = free + pull * (targets[t, first + b, m] - free)
+                free = states[t, first:last].reshape(n * M)
+                target = targets[t, first:last].reshape(n * M)
+                pull = gain[t, first:last].reshape(n * M)
+                for m in range(n * M):
+                    z_flat[m] = free[m] + pull[m] * (target[m] - free[m])
             if V.shape[0]:
                 np.dot(z, VT, g)
+                for k in range(n * L):
+                    a = g_flat[k] + theta_rows[k]
+                    g_flat[k] = a if a > floor_rows[k] else floor_rows[k]
             else:
-                g[:] = z
-            for b in range(last - first):
-                for k in range(L):
-                    a = g[b, k] + theta[k]
-                    g[b, k] = a if a > floor[k] else floor[k]
+                for k in range(n * L):
+                    a = z_flat[k] + theta_rows[k]
+                    g_flat[k] = a if a > floor_rows[k] else floor_rows[k]
             np.dot(g, WT, new)
-            for b in range(last - first):
-                for m in range(M):
-                    new[b, m] += A[m] * z[b, m] + h[m]
-            if drive.shape[0]:
-                for b in range(last - first):
-                    for m in range(M):
-                        new[b, m] += drive[t, first + b, m]
+            if inputs.shape[0] == 0:
+                for m in range(n * M):
+                    new_flat[m] += A_rows[m] * z_flat[m] + h_rows[m]
+            else:
+                given = inputs[t, first:last]
+                if CT.shape[0]:
+                    np.dot(given, CT, drive[:n])
+                added = drive[:n].reshape(n * M) if CT.shape[0] else given.reshape(n * M)
+                for m in range(n * M):
+                    new_flat[m] += A_rows[m] * z_flat[m] + h_rows[m] + added[m]
+            if Bm.shape[0]:
+                out = outputs[t, first:last]
+                np.dot(new, BT, out)
+                out += bias
+            elif N < M:
+                outputs[t, first:last] = new[:, :N]
 
 
 @compiled
 def _adjoint_dense(
-    A, W, WT, h, V, VT, theta, floor, forced, features, gain,
-    states_bar, drive_bar, a_bars, forced_bar, start_bar, sums, block, i, j,
+    A, W, WT, h, V, VT, theta, floor, CT, Bm, bias,
+    forced, features, gain, outputs_bar, drive_bar, a_bars, forced_bar, start_bar, sums,
+    block, i, j,
 ):  # fmt: skip
-    T, B, L = features.shape
-    M = A.size
-    scratch = np.empty((block, L), W.dtype)
-    product = np.empty((block, M), W.dtype)
+    T, B, M = forced.shape
+    L, N = theta.size, outputs_bar.shape[2]
+    a_rows, product = np.empty((block, L), W.dtype), np.empty((block, M), W.dtype)
+    A_rows, floor_rows = _repeat(A, block), _repeat(floor, block)
+    A_bar, h_bar, theta_bar = np.empty((3, block * max(M, L)), W.dtype)
     for first in range(i * block, min(j * block, B), block):
         last = min(first + block, B)
-        part = sums[first // block]
-        A_bar, h_bar, theta_bar = part[:M], part[M : 2 * M], part[2 * M :]
-        z_bars = start_bar[first:last]
+        n = last - first
+        A_bar[:], h_bar[:], theta_bar[:] = 0, 0, 0
+        z_bar = start_bar[first:last].reshape(n * M)
+        a_bar = a_rows[:n]
+        a_flat, step = a_bar.reshape(n * L), product[:n].reshape(n * M)
         for t in range(T - 1, -1, -1):
-            bars, a_bar = drive_bar[t, first:last], scratch[: last - first]
-            for b in range(last - first):
-                bar, z_bar, z = bars[b], z_bars[b], forced[t, first + b]
-                for m in range(M):
-                    bar[m] = states_bar[t, first + b, m] + z_bar[m]
-                    z_bar[m] = A[m] * bar[m]
-                    A_bar[m] += bar[m] * z[m]
-                    h_bar[m] += bar[m]
-            np.dot(bars, W, a_bar)
-            for b in range(last - first):
-                g = features[t, first + b]
-                for k in range(L):
-                    a_bar[b, k] = a_bar[b, k] if g[k] > floor[k] else 0
-                    theta_bar[k] += a_bar[b, k]
-            if V.shape[0] == 0:
-                for b in range(last - first):
-                    for m in range(M):
-                        z_bars[b, m] += a_bar[b, m]
+            bar = drive_bar[t, first:last]
+            bar_flat, z = bar.reshape(n * M), forced[t, first:last].reshape(n * M)
+            g = features[t, first:last].reshape(n * L)
+            if Bm.shape[0]:
+                np.dot(outputs_bar[t, first:last], Bm, bar)
             else:
+                bar[:, N:] = 0
+                bar[:, :N] = outputs_bar[t, first:last]
+            for m in range(n * M):
+                x = bar_flat[m] + z_bar[m]
+                bar_flat[m] = x
+                z_bar[m] = A_rows[m] * x
+                A_bar[m] += x * z[m]
+                h_bar[m] += x
+            np.dot(bar, W, a_bar)
+            for k in range(n * L):
+                a = a_flat[k] if g[k] > floor_rows[k] else 0
+                a_flat[k] = a
+                theta_bar[k] += a
+            if V.shape[0]:
+                np.dot(a_bar, V, product[:n])
                 a_bars[t, first:last] = a_bar
-                np.dot(a_bar, V, product[: last - first])
-                for b in range(last - first):
-                    for m in range(M):
-                        z_bars[b, m] += product[b, m]
+                for m in range(n * M):
+                    z_bar[m] += step[m]
+            else:
+                for m in range(n * M):
+                    z_bar[m] += a_flat[m]
             if gain.shape[0]:
-                for b in range(last - first):
-                    for m in range(M):
-                        forced_bar[t, first + b, m] = z_bars[b, m]
-                        z_bars[b, m] *= 1 - gain[t, first + b, m]
+                pulled = forced_bar[t, first:last].reshape(n * M)
+                pull = gain[t, first:last].reshape(n * M)
+                for m in range(n * M):
+                    pulled[m] = z_bar[m]
+                    z_bar[m] *= 1 - pull[m]
+        part = sums[first // block]
+        for b in range(n):
+            for m in range(M):
+                part[m] += A_bar[b * M + m]
+                part[M + m] += h_bar[b * M + m]
+            for k in range(L):
+                part[2 * M + k] += theta_bar[b * L + k]
+
+
+@inlined
+def _repeat(row, n):
+    """`row` n times over, for loops without an inner one."""
+    rows = np.empty((n, row.size), row.dtype)
+    rows[:] = row
+    return rows.reshape(n * row.size)

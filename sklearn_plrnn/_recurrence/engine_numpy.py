@@ -1,6 +1,7 @@
 """The forced recurrence and its adjoint, one numpy call per step and operation.
 
-    ztilde_t = z_t + G_t (zhat_t - z_t),    z_{t+1} = A ztilde_t + W g(ztilde_t) + h + drive_t
+    ztilde_t = z_t + G_t (zhat_t - z_t),    z_{t+1} = A ztilde_t + W g(ztilde_t) + h + C s_{t+1},
+    x_{t+1} = B z_{t+1} + b
 
 for t = 0 .. T-1. Arrays are (time, batch, unit); the loop over time is the only loop, and weight
 gradients are left to single products over all (time, batch).
@@ -11,8 +12,8 @@ import numpy as np
 from .tape import Cotangents, Tape
 
 
-def forward(f, start, drive, targets, gain, shape, workspace):
-    """States z_0 .. z_T, (T, B, M) being `shape`, as a `Tape`; the rest broadcasts against it."""
+def forward(f, ports, start, inputs, targets, gain, shape, workspace):
+    """States and outputs as a `Tape`; `shape` is (T, B, M), against which the rest broadcasts."""
     T, B, M = shape
     dtype = f.W.dtype
     states = workspace.array("states", (T + 1, B, M), dtype)
@@ -21,8 +22,8 @@ def forward(f, start, drive, targets, gain, shape, workspace):
     forces = np.zeros(T, bool) if gain is None else gain.any(axis=(1, 2))
     driven = workspace.array("driven", shape, dtype)
     driven[...] = f.h
-    if drive is not None:
-        driven += drive
+    if inputs is not None:
+        driven += inputs if ports.C is None else np.dot(inputs, ports.C.T)
     linear = np.empty((B, M), dtype)
     floor, WT, VT = f.floor(), f.W.T, None if f.V is None else f.V.T
 
@@ -40,13 +41,14 @@ def forward(f, start, drive, targets, gain, shape, workspace):
         new = np.matmul(g, WT, out=states[t + 1])
         new += np.multiply(z, f.A, out=linear)
         new += driven[t]
-    return Tape(states, forced, features)
+    return Tape(states, _read(ports, states[1:]), forced, features)
 
 
-def adjoint(f, tape, gain, states_bar, workspace):
-    """Pull the cotangent (T, B, M) of z_1 .. z_T back through the recurrence."""
-    T, B, M = states_bar.shape
+def adjoint(f, ports, tape, inputs, gain, outputs_bar, workspace):
+    """Pull the cotangent (T, B, N) of the outputs back through the recurrence."""
+    T, B, M = tape.forced.shape
     dtype = tape.features.dtype
+    states_bar = _unread(ports, outputs_bar, tape.forced.shape)
     drive_bar = workspace.array("drive_bar", (T, B, M), dtype)
     a_bars = workspace.array("a_bar", (T, B, f.n_hidden), dtype)
     forced_bar = None if gain is None else workspace.array("forced_bar", (T, B, M), dtype)
@@ -73,11 +75,32 @@ def adjoint(f, tape, gain, states_bar, workspace):
         drive_bar.sum((0, 1)),
         None if f.V is None else _product(a_bars, tape.forced),
         a_bars.sum((0, 1)),
+        None if ports.C is None else _product(drive_bar, inputs),
+        None if ports.B is None else _product(outputs_bar, tape.states[1:]),
+        None if ports.B is None else outputs_bar.sum((0, 1)),
         start_bar,
         drive_bar,
         forced_bar,
         None if f.V is None else a_bars,
     )
+
+
+def _read(ports, states):
+    """Outputs (T, B, N) of the states."""
+    if ports.B is None:
+        return states[..., : ports.n_outputs]
+    return np.dot(states, ports.B.T) + ports.b
+
+
+def _unread(ports, outputs_bar, shape):
+    """Cotangent (T, B, M) of the states."""
+    if ports.B is not None:
+        return np.dot(outputs_bar, ports.B)
+    if ports.n_outputs == shape[-1]:
+        return outputs_bar
+    states_bar = np.zeros(shape, outputs_bar.dtype)
+    states_bar[..., : ports.n_outputs] = outputs_bar
+    return states_bar
 
 
 def _force(z, target, gain, out):

@@ -1,4 +1,4 @@
-"""What one pass of an engine leaves for another: states, cotangents, and the buffers they live in."""
+"""What one pass of an engine leaves for another: states, cotangents, the buffers they live in."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +7,22 @@ from typing import NamedTuple
 import numpy as np
 
 
+class Ports(NamedTuple):
+    """How a map is driven and read: ``+ C s_t``, and ``x_t = B z_t + b`` or the first units."""
+
+    C: np.ndarray | None  # (M, K); None: inputs are added as they are, K = M
+    B: np.ndarray | None  # (N, M); None: the first N units
+    b: np.ndarray | None  # (N,)
+    n_outputs: int
+
+
 class Tape(NamedTuple):
     """What the forward pass leaves for the adjoint."""
 
     states: np.ndarray  # (T + 1, B, M), z_0 .. z_T
+    outputs: np.ndarray  # (T, B, N); a view of `states` where all units are read as they are
     forced: np.ndarray  # (T, B, M), ztilde; a view of `states` where nothing is forced
-    features: np.ndarray  # (T, B, L), g(ztilde)
+    features: np.ndarray | None  # (T, B, L), g(ztilde); None where that is as quickly made again
 
 
 class Cotangents(NamedTuple):
@@ -23,8 +33,11 @@ class Cotangents(NamedTuple):
     h: np.ndarray  # (M,)
     V: np.ndarray | None  # (L, M), None where V is the identity
     theta: np.ndarray  # (L,)
+    C: np.ndarray | None  # (M, K), None without C
+    B: np.ndarray | None  # (N, M), None without B
+    b: np.ndarray | None  # (N,)
     start: np.ndarray  # (B, M)
-    drive: np.ndarray  # (T, B, M)
+    drive: np.ndarray  # (T, B, M), of what is added to each step
     forced: np.ndarray | None  # (T, B, M), of ztilde; None where nothing is forced
     preactivation: np.ndarray | None  # (T, B, L), of V ztilde + theta; None without V
 

@@ -98,7 +98,7 @@ class SequenceBatches:
         return n_windows == len(self._sequences.first) <= self._batch_size
 
     def _batches(self, windows, order):
-        scale = _mean_weight(self._series, len(order))
+        scale = len(order) / _total_weight(self._series)
         for i in range(0, len(order), self._batch_size):
             chosen = np.sort(order[i : i + self._batch_size])
             yield self._gather(_Windows(*(x[chosen] for x in windows)), scale)
@@ -113,7 +113,7 @@ class SequenceBatches:
             weights = series.weights[rows] * counts[..., None]
         else:
             targets, weights = _at_last_step(series, sequence, length)
-        return Batch(_zero_outside(inputs, inside), targets, weights * scale)
+        return Batch(_zero_outside(inputs, inside), targets, weights * (scale / len(first)))
 
 
 class WindowBatches:
@@ -158,7 +158,7 @@ class WindowBatches:
         rows, inside = _rows_of(first, length)
         observed, weights = series.targets[rows], series.weights[rows] * inside[..., None]
         known = weights > 0
-        scaled = (weights[1:] * self._scale).astype(weights.dtype)
+        scaled = weights[1:] * weights.dtype.type(self._scale / len(starts))
         inputs = _zero_outside(series.inputs[rows[1:]], inside[1:])
         return Batch(inputs, observed[1:], scaled, observed[:-1], known[:-1])
 
@@ -219,10 +219,10 @@ def _at_last_step(series, sequence, length):
     return targets, weights
 
 
-def _mean_weight(series, n_windows):
-    """Factor that turns a sum over a batch, divided by its size, into a mean over what counts."""
+def _total_weight(series):
+    """Weights of a series, added up over rows and outputs."""
     n_outputs = series.targets.shape[1] / series.weights.shape[1]
-    return series.weights.dtype.type(n_windows / (series.weights.sum(dtype=float) * n_outputs))
+    return series.weights.sum(dtype=float) * n_outputs
 
 
 def _mean(weights):

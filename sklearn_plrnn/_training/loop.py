@@ -1,10 +1,10 @@
 """The loop: every solver, the best parameters so far, recovery, stopping, restarts.
 
-``minimize(objective, params, batches, ...)`` asks an objective only for ``buffered_value()``, a
-function of params and batch, so that it can be tested on a quadratic. The optimizer is wrapped,
-never asked: this module keeps the best parameters, goes back to them and halves the rate when the
-loss explodes, and ends with them whatever happens. One thing comes from above, as an argument:
-``select(params)``, which scores checkpoints (smaller is better).
+``minimize(objective, params, batches, ...)`` asks an objective only for ``buffered()``, its value
+and gradients as functions of params and batch, so that it can be tested on a quadratic. The
+optimizer is wrapped, never asked: this module keeps the best parameters, goes back to them and
+halves the rate when the loss explodes, and ends with them whatever happens. One thing comes from
+above, as an argument: ``select(params)``, which scores checkpoints (smaller is better).
 """
 
 import sys
@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import scipy.optimize
 import scipy.stats
-from autograd import value_and_grad
 from sklearn.utils.parallel import Parallel, delayed
 
 from .blas import single_threaded_blas
@@ -97,8 +96,7 @@ class _Run:
         self.loss_curve, self.validation_curve = [], []
         self.checkpoints, self.checkpoint_scores = [], []
         self.n_retries, self.stale, self.interrupted = 0, 0, False
-        self._value = objective.buffered_value()
-        self._value_and_grad = value_and_grad(self._value)
+        self._value, self._value_and_gradients = objective.buffered()
 
     def begin(self):
         """Count the start among the candidates."""
@@ -108,9 +106,9 @@ class _Run:
 
     def evaluate(self, batch):
         """Value at the present parameters; the gradient is left in ``self.gradient``."""
-        value, gradient = self._value_and_grad(self.params, batch)
+        value, gradients = self._value_and_gradients(self.params, batch)
         for name, part in self._gradient_parts.items():
-            part[...] = gradient[name]
+            part[...] = 0 if gradients[name] is None else gradients[name]
         return float(value)
 
     def mean_value(self, batches):

@@ -9,7 +9,6 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._model.objective import drive
 from .._model.readouts import Affine
 from .._recurrence import Workspace, propagate
 from .._training.batches import SequenceBatches, Series, split_tail, stretches
@@ -457,7 +456,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
             start_states = np.broadcast_to(start, (B, f.n_components))
             with np.errstate(over="ignore", invalid="ignore"):
                 states = propagate(
-                    f, start_states, drive(params, inputs), n_timesteps=T, workspace=workspace
+                    f, start_states, inputs, C=params["C"], n_timesteps=T, workspace=workspace
                 )
             yield states, inside
 

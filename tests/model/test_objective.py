@@ -85,12 +85,12 @@ def test_what_has_no_weight_has_no_influence(forcing, rng):
         assert objective.value(params, batch) == pytest.approx(other)
 
 
-def test_value_without_penalties_is_the_weighted_mean(rng):
+def test_value_without_penalties_is_the_weighted_sum(rng):
     objective = assemble("plrnn", "affine", "l2", None)
     objective = objective._replace(penalty=objective.penalty._replace(alpha=0.0))
     batch, params = random_batch(rng, observed=False), objective.init(rng, float)
     outputs = objective.readout.output(params, objective.states(params, batch))
-    expected = np.sum(batch.weights * (outputs - batch.targets) ** 2) / B
+    expected = np.sum(batch.weights * (outputs - batch.targets) ** 2)
     assert objective.value(params, batch) == pytest.approx(expected)
 
 

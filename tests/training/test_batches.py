@@ -77,8 +77,9 @@ def test_loss_over_batches_averages_to_the_weighted_mean(lengths, batch_size, wi
     series = series._replace(weights=rng.random(series.targets.shape) + 0.01)
     total, count = 0.0, 0
     for batch in SequenceBatches(series, batch_size, window).epoch(rng):
-        total += np.sum(batch.weights * batch.targets**2)
-        count += batch.inputs.shape[1]
+        size = batch.inputs.shape[1]
+        total += size * np.sum(batch.weights * batch.targets**2)
+        count += size
     expected = np.average(series.targets[:, 0] ** 2, weights=series.weights[:, 0])
     assert total / count == pytest.approx(expected)
 

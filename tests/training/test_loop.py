@@ -1,9 +1,12 @@
 """The loop on quadratics: what it keeps, when it stops, how it recovers."""
 
+from functools import partial
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
 
+from sklearn_plrnn._model.gradient import value_and_gradients
 from sklearn_plrnn._model.objective import Batch
 from sklearn_plrnn._training.loop import (
     Result,
@@ -21,8 +24,8 @@ TARGET = {"a": np.array([1.0, -2.0]), "b": np.array([[3.0]])}
 class Quadratic:
     """Squared distance to TARGET, on batches that shift it by their single number."""
 
-    def buffered_value(self):
-        return self.value
+    def buffered(self):
+        return self.value, partial(value_and_gradients, self.value)
 
     def value(self, params, batch):
         shift = batch.targets[0, 0, 0]

@@ -1,0 +1,85 @@
+"""Gradients of a function of a parameter dict, and the operations that it most often meets.
+
+autograd traces a dict as one value and takes it apart again at every access; here each array is a
+root of its own. Whatever training evaluates at every step is one operation with its derivative by
+hand, which saves most of what the graph around the recurrence costs; anything else may be ordinary
+``autograd.numpy``.
+"""
+
+import numpy as np
+from autograd.core import VJPNode, add_outgrads, toposort
+from autograd.extend import defvjp, primitive
+from autograd.tracer import isbox, new_box, trace_stack
+
+
+def value_and_gradients(function, params, *arguments):
+    """``function(params, *arguments)`` and its gradient by name; None where it does not matter."""
+    roots = {name: VJPNode.new_root() for name in params}
+    with trace_stack.new_trace() as trace:
+        traced = {name: new_box(x, trace, roots[name]) for name, x in params.items()}
+        value = function(traced, *arguments)
+    if not isbox(value):
+        return value, dict.fromkeys(params)
+    end, value = value._node, value._value
+    pending, found = {end: (np.ones_like(value), False)}, {}
+    for node in toposort(end):
+        bar = pending.pop(node)
+        if not node.parents:
+            found[node] = bar[0]
+        for parent, parent_bar in zip(node.parents, node.vjp(bar[0]), strict=True):
+            pending[parent] = add_outgrads(pending.get(parent), parent_bar)
+    return value, {name: found.get(root) for name, root in roots.items()}
+
+
+def squared_error(outputs, targets, weights):
+    """``sum(weights * (outputs - targets)^2)``."""
+    return _squared_error(outputs, targets, weights)  # which, unlike this, cannot be pickled
+
+
+@primitive
+def _squared_error(outputs, targets, weights):
+    residual = outputs - targets
+    return np.sum(weights * residual * residual)
+
+
+def _squared_error_vjp(value, outputs, targets, weights):
+    return lambda bar: 2 * bar * (weights * (outputs - targets))
+
+
+defvjp(_squared_error, _squared_error_vjp, argnums=(0,))
+
+
+@primitive
+def without_diagonal(W):
+    """A square matrix with zeros on its diagonal."""
+    W = W.copy()
+    W.reshape(-1)[:: len(W) + 1] = 0
+    return W
+
+
+defvjp(without_diagonal, lambda value, W: without_diagonal)
+
+
+@primitive
+def pull(A, W, h, units, anchor, n_couplings, alpha):
+    """``alpha (mean (A_i - anchor)^2 + sum W_ij^2 / n_couplings + mean h_i^2)``, i in `units`."""
+    A, W, h = A[units] - anchor, W[units].ravel(), h[units]
+    return A.dtype.type(alpha) * ((A @ A + h @ h) / len(units) + W @ W / n_couplings)
+
+
+def _pull_vjp(shift, x, units, n, alpha):
+    def vjp(bar):
+        x_bar = np.zeros_like(x)
+        x_bar[units] = (x[units] - shift) * (2 * bar * alpha / n)
+        return x_bar
+
+    return vjp
+
+
+defvjp(
+    pull,
+    lambda _, A, W, h, units, anchor, n, alpha: _pull_vjp(anchor, A, units, len(units), alpha),
+    lambda _, A, W, h, units, anchor, n, alpha: _pull_vjp(0, W, units, n, alpha),
+    lambda _, A, W, h, units, anchor, n, alpha: _pull_vjp(0, h, units, len(units), alpha),
+    argnums=(0, 1, 2),
+)
