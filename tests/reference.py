@@ -12,10 +12,12 @@ def features(f, z):
     return anp.where(on, a, 0.0 * a)
 
 
-def propagate(f, start, drive=None, targets=None, gain=None, n_timesteps=None):
+def propagate(
+    f, start, inputs=None, targets=None, gain=None, *, C=None, readout=None, n_timesteps=None
+):
     """The forced recurrence, one step at a time in autograd.numpy, stacked at the end."""
-    T = len(drive) if n_timesteps is None else n_timesteps
-    M = f.W.shape[0]
+    T, M = n_timesteps, f.W.shape[0]
+    drive = inputs if C is None else anp.dot(inputs, C.T)
     given = [x for x in (start, drive, targets, gain) if x is not None]
     T, B, M = np.broadcast_shapes((T, 1, M), *(anp.shape(x) for x in given))
     full = lambda x: anp.zeros((T, B, M)) + (0.0 if x is None else x)
@@ -25,7 +27,10 @@ def propagate(f, start, drive=None, targets=None, gain=None, n_timesteps=None):
         z = z + gain[t] * (targets[t] - z)
         z = f.A * z + anp.dot(features(f, z), f.W.T) + f.h + drive[t]
         states.append(z)
-    return anp.stack(states)
+    states = anp.stack(states)
+    if isinstance(readout, tuple):
+        return anp.dot(states, readout[0].T) + readout[1]
+    return states[..., :readout]
 
 
 def state_space_divergence(X, Y, n_bins=30, smoothing=1e-5):

@@ -115,12 +115,15 @@ def test_forecasts_and_simulations_are_one_free_run(lorenz):
 
 def test_the_attractor_is_reconstructed():
     X = make_van_der_pol(3000, random_state=0)
-    model = DSReconstructor(n_hidden=30, max_iter=15, random_state=0).fit(X[:2000])
-    free = model.simulate(1500, x0=X[2000])[500:]
-    assert state_space_divergence(X[2000:], free) < 0.5
+    divergences = []
+    for seed in range(3):
+        model = DSReconstructor(n_hidden=30, max_iter=30, random_state=seed).fit(X[:2000])
+        free = model.simulate(1500, x0=X[2000])[500:]
+        divergences.append(state_space_divergence(X[2000:], free))
+        assert model.score(X[2000:]) > 0.99
+    assert np.median(divergences) < 0.4
     shuffled = np.random.default_rng(0).permuted(X[:2000], axis=0)
     assert state_space_divergence(X[2000:], shuffled[:1000]) > 2
-    assert model.score(X[2000:]) > 0.99
 
 
 def test_missing_observations_are_neither_scored_nor_forced(lorenz):

@@ -7,199 +7,149 @@ import reference
 from autograd import elementwise_grad, grad
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problems import MAP, random_problem
 
 from sklearn_plrnn._recurrence import PiecewiseLinearMap, Workspace, propagate
-
-NAMES = ("A", "W", "h", "V", "theta", "start", "drive", "targets", "gain")
-
-
-def random_problem(
-    seed, n_timesteps, n_sequences, n_components, n_hidden, *, V, theta, always_on, drive, forcing
-):
-    """Arguments of `propagate` by name, and the always-on units; n_hidden counts only with V."""
-    rng = np.random.default_rng(seed)
-    T, B, M = n_timesteps, n_sequences, n_components
-    L = n_hidden if V else M
-    arguments = {
-        "A": rng.uniform(-0.9, 0.95, M),
-        "W": rng.normal(0, 0.7 / np.sqrt(L), (M, L)),
-        "h": rng.normal(size=M),
-        "start": rng.normal(size=(B, M)),
-    }
-    if V:
-        arguments["V"] = rng.normal(0, 0.7 / np.sqrt(M), (L, M))
-    if theta:
-        arguments["theta"] = rng.normal(size=L)
-    if drive:
-        arguments["drive"] = rng.normal(size={"full": (T, B, M), "shared": (T, 1, M)}[drive])
-    if forcing:
-        arguments["targets"] = rng.normal(size=(T, B, M))
-        arguments["gain"] = {
-            "scalar": lambda: np.array(0.3),
-            "per-step": lambda: (rng.random((T, 1, 1)) < 0.4).astype(float),
-            "per-unit": lambda: rng.random(M),
-            "masked": lambda: rng.random((T, B, M)) * (rng.random((T, B, M)) < 0.5),
-        }[forcing]()
-    return arguments, (rng.random(L) < 0.4 if always_on else None)
-
 
 problems = st.builds(
     random_problem,
     st.integers(0, 2**32 - 1),
     n_timesteps=st.integers(1, 12),
-    n_sequences=st.integers(1, 4),
+    n_sequences=st.sampled_from([1, 2, 3, 4, 13]),
     n_components=st.integers(1, 6),
-    n_hidden=st.integers(1, 7),
-    V=st.booleans(),
+    n_hidden=st.one_of(st.none(), st.integers(1, 7)),
     theta=st.booleans(),
     always_on=st.booleans(),
-    drive=st.sampled_from([None, "full", "shared"]),
+    inputs=st.sampled_from([None, "added", "shared", "mapped"]),
     forcing=st.sampled_from([None, "scalar", "per-step", "per-unit", "masked"]),
+    readout=st.sampled_from([None, "first", "affine"]),
 )
 
 
-def run(propagate, arguments, always_on, n_timesteps):
-    """States as `propagate` gives them, from arguments by name."""
-    maps, rest = NAMES[:5], NAMES[5:]
-    f = PiecewiseLinearMap(*(arguments.get(name) for name in maps), always_on=always_on)
-    return propagate(f, *(arguments.get(name) for name in rest), n_timesteps=n_timesteps)
+def everything(seed, *sizes, **options):
+    """A problem with all arrays there are, unless options say otherwise."""
+    given = {"theta": True, "inputs": "mapped", "forcing": "masked", "readout": "affine"}
+    return random_problem(seed, *sizes, **given | options)
 
 
-def scalar_of(propagate, always_on, n_timesteps, weights):
-    """A smooth scalar function of all the states."""
+def scalar_of(problem, propagate=propagate, **options):
+    """A smooth scalar function of all that is read out."""
+    shape = problem.solve(propagate, **options).shape
+    weights = np.random.default_rng(0).normal(size=shape).astype(problem.arrays["A"].dtype)
 
-    def value(arguments):
-        states = run(propagate, arguments, always_on, n_timesteps)
-        return anp.sum(weights * states) + 0.1 * anp.sum(weights * states**2)
+    def value(arrays):
+        outputs = problem.solve(propagate, arrays, **options)
+        return anp.sum(weights * outputs) + 0.1 * anp.sum(weights * outputs**2)
 
     return value
 
 
-def duration(arguments, default=7):
-    return next((len(arguments[k]) for k in ("drive", "targets") if k in arguments), default)
-
-
 @settings(max_examples=150)
 @given(problems)
-def test_states_and_gradients_equal_a_per_step_loop(problem):
-    arguments, always_on = problem
-    T = duration(arguments)
-    fast = run(propagate, arguments, always_on, T)
-    slow = run(reference.propagate, arguments, always_on, T)
+def test_outputs_and_gradients_equal_a_per_step_loop(problem):
+    fast, slow = problem.solve(propagate), problem.solve(reference.propagate)
     np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-12)
 
-    weights = np.random.default_rng(0).normal(size=fast.shape)
-    gradients = grad(scalar_of(propagate, always_on, T, weights))(arguments)
-    expected = grad(scalar_of(reference.propagate, always_on, T, weights))(arguments)
-    assert gradients.keys() == arguments.keys()
-    for name in arguments:
-        assert gradients[name].shape == arguments[name].shape
+    gradients = grad(scalar_of(problem))(problem.arrays)
+    expected = grad(scalar_of(problem, reference.propagate))(problem.arrays)
+    assert gradients.keys() == problem.arrays.keys()
+    for name, x in problem.arrays.items():
+        assert gradients[name].shape == x.shape
         scale = 1 + np.abs(expected[name]).max()
         np.testing.assert_allclose(
             gradients[name] / scale, expected[name] / scale, atol=1e-10, rtol=0, err_msg=name
         )
 
 
-def distance_to_kink(arguments, always_on, n_timesteps):
+def distance_to_kink(problem, arrays):
     """Smallest |V z + theta| that the forced trajectory meets."""
-    states = run(reference.propagate, arguments, always_on, n_timesteps)
-    f = PiecewiseLinearMap(*(arguments.get(name) for name in NAMES[:5]), always_on=always_on)
-    before = np.concatenate([np.broadcast_to(arguments["start"], states[:1].shape), states[:-1]])
-    gain = arguments.get("gain", 0.0)
-    return np.abs(f.preactivation(before + gain * (arguments.get("targets", 0.0) - before))).min()
+    unread = {name: x for name, x in arrays.items() if name not in ("B", "b")}
+    states = problem._replace(n_outputs=None).solve(reference.propagate, unread)
+    f = PiecewiseLinearMap(*map(arrays.get, MAP), always_on=problem.always_on)
+    before = np.concatenate([np.broadcast_to(arrays["start"], states[:1].shape), states[:-1]])
+    gain = arrays.get("gain", 0.0)
+    return np.abs(f.preactivation(before + gain * (arrays.get("targets", 0.0) - before))).min()
 
 
 @settings(max_examples=250)
 @given(problems)
 def test_gradients_equal_finite_differences(problem):
-    arguments, always_on = problem
-    T = duration(arguments)
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=run(propagate, arguments, always_on, T).shape)
-    value = scalar_of(propagate, always_on, T, weights)
-    gradients = grad(value)(arguments)
+    arrays, rng = problem.arrays, np.random.default_rng(0)
+    value = scalar_of(problem)
+    gradients = grad(value)(arrays)
     step = 1e-6
-    for name, x in arguments.items():
+    for name, x in arrays.items():
         direction = rng.normal(size=x.shape) / np.sqrt(x.size)
-        shifted = [arguments | {name: x + sign * step * direction} for sign in (1, -1)]
-        if min(distance_to_kink(a, always_on, T) for a in [arguments, *shifted]) < 1e-4:
+        shifted = [arrays | {name: x + sign * step * direction} for sign in (1, -1)]
+        if min(distance_to_kink(problem, a) for a in [arrays, *shifted]) < 1e-4:
             continue  # the derivative jumps at a kink
         measured = (value(shifted[0]) - value(shifted[1])) / (2 * step)
-        scale = np.sqrt(np.sum(gradients[name] ** 2)) + abs(value(arguments)) + 1
+        scale = np.sqrt(np.sum(gradients[name] ** 2)) + abs(value(arrays)) + 1
         assert abs(np.sum(gradients[name] * direction) - measured) < 1e-6 * scale, name
 
 
 @pytest.mark.parametrize("forcing", [None, "scalar", "masked"])
-@pytest.mark.parametrize("V", [False, True])
-def test_float32_stays_float32_and_near_float64(V, forcing):
-    arguments, _ = random_problem(
-        3, 30, 4, 5, 8, V=V, theta=V, always_on=False, drive="full", forcing=forcing
-    )
-    single = {name: x.astype(np.float32) for name, x in arguments.items()}
-    states = run(propagate, single, None, 30)
-    assert states.dtype == np.float32
-    np.testing.assert_allclose(states, run(propagate, arguments, None, 30), atol=2e-5, rtol=2e-5)
+@pytest.mark.parametrize("n_hidden", [None, 8])
+@pytest.mark.parametrize("n_sequences", [4, 20])
+def test_float32_stays_float32_and_near_float64(n_hidden, forcing, n_sequences):
+    problem = everything(3, 30, n_sequences, 5, n_hidden, forcing=forcing)
+    single = problem.astype(np.float32)
+    outputs = single.solve(propagate)
+    assert outputs.dtype == np.float32
+    np.testing.assert_allclose(outputs, problem.solve(propagate), atol=4e-5, rtol=2e-5)
 
-    weights = np.ones(states.shape, np.float32)
-    exact = grad(scalar_of(propagate, None, 30, weights))(arguments)
-    for name, x in grad(scalar_of(propagate, None, 30, weights))(single).items():
+    exact = grad(scalar_of(problem))(problem.arrays)
+    for name, x in grad(scalar_of(single))(single.arrays).items():
         assert x.dtype == np.float32, name
         np.testing.assert_allclose(x, exact[name], atol=1e-4 * (1 + np.abs(exact[name]).max()))
 
 
 def test_full_gain_makes_every_step_start_from_its_target():
-    arguments, _ = random_problem(
-        1, 9, 3, 4, 6, V=True, theta=True, always_on=True, drive="full", forcing="masked"
-    )
-    arguments["gain"] = np.ones(())
-    f = PiecewiseLinearMap(*(arguments[name] for name in NAMES[:5]))
-    states = run(propagate, arguments, None, 9)
-    np.testing.assert_allclose(states, f.step(arguments["targets"]) + arguments["drive"])
+    problem = everything(1, 9, 3, 4, 6, always_on=True, inputs="added", readout=None)
+    arrays = problem.arrays | {"gain": np.ones(())}
+    f = PiecewiseLinearMap(*map(arrays.get, MAP), always_on=problem.always_on)
+    states = problem.solve(propagate, arrays)
+    np.testing.assert_allclose(states, f.step(arrays["targets"]) + arrays["inputs"])
 
 
 def test_zero_gain_is_a_free_run():
-    arguments, always_on = random_problem(
-        2, 9, 3, 4, 6, V=False, theta=False, always_on=True, drive="full", forcing="masked"
-    )
-    forced = run(propagate, arguments | {"gain": np.zeros((9, 1, 4))}, always_on, 9)
-    free = {name: x for name, x in arguments.items() if name not in ("targets", "gain")}
-    np.testing.assert_array_equal(forced, run(propagate, free, always_on, 9))
+    problem = everything(2, 9, 3, 4, always_on=True)
+    forced = problem.solve(propagate, problem.arrays | {"gain": np.zeros((9, 1, 4))})
+    free = {name: x for name, x in problem.arrays.items() if name not in ("targets", "gain")}
+    np.testing.assert_array_equal(forced, problem.solve(propagate, free))
 
 
-def test_a_workspace_changes_nothing_but_where_the_states_live():
-    arguments, always_on = random_problem(
-        4, 12, 4, 5, 7, V=True, theta=True, always_on=False, drive="full", forcing="masked"
-    )
-    workspace = Workspace()
-    with_buffers = lambda *args, **kwargs: propagate(*args, **kwargs, workspace=workspace)
-    weights = np.ones((12, 4, 5))
-    expected = grad(scalar_of(propagate, always_on, 12, weights))(arguments)
+@pytest.mark.parametrize("n_sequences", [4, 20])
+def test_a_workspace_changes_nothing_but_where_the_outputs_live(n_sequences):
+    problem, workspace = everything(4, 12, n_sequences, 5, 7), Workspace()
+    expected = grad(scalar_of(problem))(problem.arrays)
     for _ in range(2):
-        gradients = grad(scalar_of(with_buffers, always_on, 12, weights))(arguments)
-        for name in arguments:
+        gradients = grad(scalar_of(problem, workspace=workspace))(problem.arrays)
+        for name in problem.arrays:
             np.testing.assert_array_equal(gradients[name], expected[name])
 
-    first = run(with_buffers, arguments, always_on, 12)
-    assert np.shares_memory(first, run(with_buffers, arguments, always_on, 12))
+
+def test_states_live_in_the_workspace():
+    problem, workspace = everything(4, 12, 3, 5, readout=None), Workspace()
+    first = problem.solve(propagate, workspace=workspace)
+    assert np.shares_memory(first, problem.solve(propagate, workspace=workspace))
 
 
-def test_inputs_are_not_modified():
-    arguments, always_on = random_problem(
-        5, 6, 2, 3, 4, V=True, theta=True, always_on=True, drive="full", forcing="masked"
-    )
-    for x in arguments.values():
+@pytest.mark.parametrize("n_sequences", [2, 20])
+def test_inputs_are_not_modified(n_sequences):
+    problem = everything(5, 6, n_sequences, 3, 4, always_on=True)
+    for x in problem.arrays.values():
         x.flags.writeable = False
-    grad(scalar_of(propagate, always_on, 6, np.ones((6, 2, 3))))(arguments)
+    grad(scalar_of(problem))(problem.arrays)
 
 
 def test_jacobian_of_the_states_by_repeated_pullbacks():
     """Several pullbacks of one forward pass must not overwrite each other's results."""
-    arguments, always_on = random_problem(
-        6, 4, 1, 3, 4, V=False, theta=False, always_on=False, drive="full", forcing=None
-    )
-    f = PiecewiseLinearMap(arguments["A"], arguments["W"], arguments["h"])
-    last = lambda drive: propagate(f, arguments["start"], drive)[-1, 0]
-    rows = [elementwise_grad(lambda d, i=i: last(d)[i])(arguments["drive"]) for i in range(3)]
+    problem = random_problem(6, 4, 1, 3, inputs="added")
+    arrays = problem.arrays
+    f = PiecewiseLinearMap(arrays["A"], arrays["W"], arrays["h"])
+    last = lambda drive: propagate(f, arrays["start"], drive)[-1, 0]
+    rows = [elementwise_grad(lambda d, i=i: last(d)[i])(arrays["inputs"]) for i in range(3)]
     np.testing.assert_allclose(np.stack(rows)[:, -1, 0], np.eye(3))
-    z = run(propagate, arguments, always_on, 4)[-2, 0]
+    z = problem.solve(propagate)[-2, 0]
     np.testing.assert_allclose(np.stack(rows)[:, -2, 0], f.jacobian(z))

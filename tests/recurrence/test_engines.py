@@ -1,0 +1,88 @@
+"""Both engines tell the same story, and threads do not change a digit of it."""
+
+import numpy as np
+import pytest
+from autograd import grad
+from problems import random_problem
+
+from sklearn_plrnn._recurrence import Workspace, propagate
+from sklearn_plrnn._recurrence.engines import VARIABLE, engine_name
+
+CASES = {
+    "bare": {},
+    "everything": {
+        "n_hidden": 21,
+        "theta": True,
+        "always_on": True,
+        "inputs": "mapped",
+        "forcing": "masked",
+        "readout": "affine",
+    },
+    "driven, first units": {"inputs": "mapped", "readout": "first"},
+    "forced, always on": {"always_on": True, "forcing": "per-step", "inputs": "shared"},
+    "hidden, free": {"n_hidden": 9, "readout": "affine"},
+    "thresholds": {"theta": True, "inputs": "added", "readout": "affine"},
+}
+
+
+def gradients(problem, **options):
+    """Outputs and the gradients of a scalar of them."""
+    weights = np.random.default_rng(0).normal(size=problem.solve(propagate).shape)
+    weights = weights.astype(problem.arrays["A"].dtype)
+    value = lambda arrays: (weights * problem.solve(propagate, arrays, **options)).sum()
+    outputs = np.array(problem.solve(propagate, **options))
+    return outputs, grad(value)(problem.arrays)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_sequences", [1, 5, 13, 70, 300])
+@pytest.mark.parametrize("n_components", [3, 17])
+@pytest.mark.parametrize("case", CASES)
+def test_engines_agree_to_rounding(case, n_components, n_sequences, dtype, monkeypatch):
+    pytest.importorskip("numba")
+    problem = random_problem(0, 20, n_sequences, n_components, **CASES[case]).astype(dtype)
+    found = {}
+    for name in ("numpy", "numba"):
+        monkeypatch.setenv(VARIABLE, name)
+        found[name] = gradients(problem)
+    (x, x_bars), (y, y_bars) = found.values()
+    tolerance = 400 * np.finfo(dtype).eps
+    assert x.dtype == y.dtype == dtype
+    np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+    for name, bar in x_bars.items():
+        assert bar.dtype == y_bars[name].dtype == dtype
+        scale = np.abs(bar).max()
+        np.testing.assert_allclose(bar, y_bars[name], atol=tolerance * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("n_sequences", [1, 5, 33, 300])
+def test_threads_change_nothing(n_sequences):
+    problem = random_problem(0, 40, n_sequences, 17, **CASES["everything"])
+    one, two, again = (gradients(problem, workspace=Workspace(n)) for n in (1, 2, 2))
+    for other in (two, again):
+        np.testing.assert_array_equal(one[0], other[0])
+        for name, bar in one[1].items():
+            np.testing.assert_array_equal(bar, other[1][name])
+
+
+@pytest.mark.parametrize("n_sequences", [2, 40])
+def test_divergence_stays_visible(n_sequences):
+    problem = random_problem(0, 3000, n_sequences, 4)
+    problem.arrays["A"][:], problem.arrays["W"][:] = 3, 0
+    with np.errstate(all="ignore"):
+        outputs, bars = gradients(problem)
+    assert not np.isfinite(outputs[-1]).any()
+    assert not np.isfinite(bars["A"]).any()
+
+
+def test_unknown_engines_are_refused(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "cuda")
+    with pytest.raises(ValueError, match=r"SKLEARN_PLRNN_ENGINE='cuda'.*numpy, numba"):
+        engine_name()
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_the_environment_chooses(name, monkeypatch):
+    pytest.importorskip(name)
+    monkeypatch.setenv(VARIABLE, name)
+    assert engine_name() == name
