@@ -27,7 +27,7 @@ def value_and_gradients(function, params, *arguments):
         if not node.parents:
             found[node] = bar[0]
         for parent, parent_bar in zip(node.parents, node.vjp(bar[0]), strict=True):
-            pending[parent] = add_outgrads(pending.get(parent), parent_bar)
+            pending[parent] = _accumulated(pending.get(parent), parent_bar)
     return value, {name: found.get(root) for name, root in roots.items()}
 
 
@@ -39,14 +39,21 @@ def squared_error(outputs, targets, weights):
 @primitive
 def _squared_error(outputs, targets, weights):
     residual = outputs - targets
-    return np.sum(weights * residual * residual)
+    return np.vdot(weights * residual, residual)
 
 
 def _squared_error_vjp(value, outputs, targets, weights):
-    return lambda bar: 2 * bar * (weights * (outputs - targets))
+    return lambda bar: (outputs - targets) * (2 * bar * weights)
 
 
 defvjp(_squared_error, _squared_error_vjp, argnums=(0,))
+
+
+def _accumulated(total, bar):
+    """What `add_outgrads` returns, without its dispatch where both are arrays."""
+    if total is not None and type(bar) is np.ndarray:
+        return total[0] + bar, False
+    return add_outgrads(total, bar)
 
 
 @primitive

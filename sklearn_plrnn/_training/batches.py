@@ -106,14 +106,15 @@ class SequenceBatches:
     def _gather(self, windows, scale):
         series, (first, length, sequence, skip) = self._series, windows
         rows, inside = _rows_of(first, length)
-        inputs = series.inputs[rows]
+        inputs = series.inputs.take(rows, axis=0)
         if series.per_step:
-            targets = series.targets[rows]
+            targets = series.targets.take(rows, axis=0)
             counts = inside & (np.arange(len(rows))[:, None] >= skip)
-            weights = series.weights[rows] * counts[..., None]
+            weights = series.weights.take(rows, axis=0) * counts[..., None]
         else:
             targets, weights = _at_last_step(series, sequence, length)
-        return Batch(_zero_outside(inputs, inside), targets, weights * (scale / len(first)))
+        weights *= scale / len(first)
+        return Batch(_zero_outside(inputs, inside), targets, weights)
 
 
 class WindowBatches:
@@ -156,11 +157,12 @@ class WindowBatches:
         first = np.r_[0, self._sequence_ends][sequence] + offset
         length = np.minimum(self._length + 1, self._sequence_ends[sequence] - first)
         rows, inside = _rows_of(first, length)
-        observed, weights = series.targets[rows], series.weights[rows] * inside[..., None]
+        observed = series.targets.take(rows, axis=0)
+        weights = series.weights.take(rows, axis=0) * inside[..., None]
         known = weights > 0
-        scaled = weights[1:] * weights.dtype.type(self._scale / len(starts))
-        inputs = _zero_outside(series.inputs[rows[1:]], inside[1:])
-        return Batch(inputs, observed[1:], scaled, observed[:-1], known[:-1])
+        weights *= self._scale / len(starts)
+        inputs = _zero_outside(series.inputs.take(rows[1:], axis=0), inside[1:])
+        return Batch(inputs, observed[1:], weights[1:], observed[:-1], known[:-1])
 
 
 def stretches(lengths, n_units, max_numbers=2**23):
