@@ -43,7 +43,7 @@ ALLOWED = {
 # Where a library may be imported; elsewhere not even inside a function.
 LIBRARIES = {
     "autograd": ("_recurrence.primitive", "_model.*"),
-    "numba": ("_recurrence.engine_numba",),
+    "numba": ("_recurrence.engine_numba", "_recurrence.compilation"),
     "joblib": ("_training.*", "estimators._cv"),
     "torch": (),
     "jax": (),

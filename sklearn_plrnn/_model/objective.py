@@ -7,6 +7,7 @@ everything that counts. A step that does not count (washout, padding, a missing 
 zero, a state that is not forced has gain zero; there is no other case.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -42,6 +43,7 @@ class Objective(NamedTuple):
     forcing: object | None = None  # of FORCINGS
     l2: float = 0.0
     learn_start: bool = True
+    checkpointing: bool = False  # of gradients: keep about sqrt(T) states instead of T
 
     def init(self, rng, dtype):
         """Random parameters of cell, readout, input map and initial state."""
@@ -84,6 +86,7 @@ class Objective(NamedTuple):
             C=params.get("C"),
             readout=readout,
             n_timesteps=T,
+            stretch=math.isqrt(T) if self.checkpointing else None,
             workspace=workspace,
         )
 

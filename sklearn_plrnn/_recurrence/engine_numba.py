@@ -11,17 +11,12 @@ precision. numba caches them on disk.
 """
 
 import numpy as np
-from numba import njit
 
+from .compilation import compiled, inlined
 from .tape import Cotangents, Tape
 
-# Sums may be reordered, but NaN and infinity keep their meaning: they tell of divergence.
-compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-inlined = njit(inline="always")  # a call would count references to every row it is given
-
-SPARSE_BLOCK = 8  # trajectories
+MIN_DENSE_BATCH = 12  # trajectories
 DENSE_BLOCK = 128
-MIN_DENSE_BATCH = 12
 WIDE = 12  # units; below, rows of W are too short for vector instructions, its columns are not
 CHUNK = 1024  # rows of (time, batch) in one product for weight gradients
 
@@ -51,19 +46,19 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
     )
     states[0] = start
     block, dense = _blocks(B)
-    kernel = _forward_dense if dense else _forward_sparse
+    kernel = (_forward_dense if dense else _forward_sparse)[dtype]
     workspace.share(lambda i, j: kernel(*arguments, block, i, j), -(-B // block))
     return Tape(states, outputs, forced, None if plain else features)
 
 
-def adjoint(f, ports, tape, inputs, gain, outputs_bar, workspace):
-    """Pull the cotangent (T, B, N) of the outputs back through the recurrence."""
+def adjoint(f, ports, tape, inputs, gain, outputs_bar, end_bar, workspace):
+    """Pull cotangents of outputs (T, B, N) and of the last state back through the recurrence."""
     shape = T, B, M = tape.forced.shape
     dtype, L = f.W.dtype, f.n_hidden
     drive_bar = workspace.array("drive_bar", shape, dtype)
     a_bar = workspace.array("a_bar", (T if f.V is not None else 0, B, L), dtype)
     forced_bar = workspace.array("forced_bar", shape if gain is not None else (0, B, M), dtype)
-    start_bar = np.zeros((B, M), dtype)
+    start_bar = np.zeros((B, M), dtype) if end_bar is None else end_bar.copy()
     block, dense = _blocks(B)
     n_blocks = -(-B // block)
     sums = np.zeros((n_blocks, 2 * M + L), dtype)  # of A, h, theta
@@ -81,7 +76,7 @@ def adjoint(f, ports, tape, inputs, gain, outputs_bar, workspace):
         start_bar,
         sums,
     )
-    kernel = _adjoint_dense if dense else _adjoint_sparse
+    kernel = (_adjoint_dense if dense else _adjoint_sparse)[dtype]
     workspace.share(lambda i, j: kernel(*arguments, block, i, j), n_blocks)
     A_bar, h_bar, theta_bar = np.split(sums.sum(axis=0), [M, 2 * M])
     features = tape.forced if tape.features is None else tape.features
@@ -91,7 +86,7 @@ def adjoint(f, ports, tape, inputs, gain, outputs_bar, workspace):
     pairs += [] if f.V is None else [(a_bar, tape.forced, None)]
     pairs += [] if ports.C is None else [(drive_bar, inputs, None)]
     pairs += [] if ports.B is None else [(outputs_bar, states, None)]
-    products = iter(_products(pairs, workspace))
+    products = iter(_products(pairs, workspace, shared=n_blocks > 1))
     return Cotangents(
         A_bar,
         next(products),
@@ -141,14 +136,17 @@ def _full(name, x, shape, dtype, workspace):
 
 
 def _blocks(n_sequences):
-    """Trajectories in a block, and whether to make dense products."""
+    """Trajectories in a block, and whether to make dense products.
+
+    Fewer than 64 trajectories stay together: their steps are over before another thread is awake.
+    """
     if n_sequences < MIN_DENSE_BATCH:
-        return SPARSE_BLOCK, False
+        return n_sequences, False
     n_blocks = max(-(-n_sequences // DENSE_BLOCK), 2 if n_sequences >= DENSE_BLOCK // 2 else 1)
     return -(-n_sequences // n_blocks), True
 
 
-def _products(pairs, workspace):
+def _products(pairs, workspace, shared):
     """For each (left, right, floor) the sum over time and batch of outer products.
 
     With a floor, ``max(right, floor)`` takes the place of `right`. Chunks are small enough for what
@@ -168,7 +166,10 @@ def _products(pairs, workspace):
                 x = right[rows] if floor is None else np.maximum(right[rows], floor)
                 np.matmul(left[rows].T, x, out=part[i])
 
-    workspace.share(work, n_chunks)
+    if shared:
+        workspace.share(work, n_chunks)
+    else:
+        work(0, n_chunks)
     return [part.sum(axis=0) for part in parts]
 
 

@@ -44,8 +44,8 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
     return Tape(states, _read(ports, states[1:]), forced, features)
 
 
-def adjoint(f, ports, tape, inputs, gain, outputs_bar, workspace):
-    """Pull the cotangent (T, B, N) of the outputs back through the recurrence."""
+def adjoint(f, ports, tape, inputs, gain, outputs_bar, end_bar, workspace):
+    """Pull cotangents of outputs (T, B, N) and of the last state back through the recurrence."""
     T, B, M = tape.forced.shape
     dtype = tape.features.dtype
     states_bar = _unread(ports, outputs_bar, tape.forced.shape)
@@ -57,7 +57,7 @@ def adjoint(f, ports, tape, inputs, gain, outputs_bar, workspace):
     off = workspace.array("off", tape.features.shape, np.bool_)
     np.less_equal(tape.features, f.floor(), out=off)
 
-    drive_bar[-1] = states_bar[-1]
+    drive_bar[-1] = states_bar[-1] if end_bar is None else states_bar[-1] + end_bar
     for t in range(T - 1, -1, -1):
         bar, a_bar = drive_bar[t], a_bars[t]
         np.matmul(bar, f.W, out=a_bar)

@@ -53,7 +53,6 @@ class Workspace:
         self._buffers = {}
         self._pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
         self.n_threads = n_threads
-        self.tape = None
 
     def array(self, name, shape, dtype):
         """An uninitialized array; equal names share memory between calls."""

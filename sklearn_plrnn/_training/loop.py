@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.optimize
 import scipy.stats
+from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from .blas import single_threaded_blas
@@ -35,6 +36,7 @@ class Settings(NamedTuple):
     tol: float = 1e-4
     n_iter_no_change: int | None = None
     n_checkpoints: int = 20
+    n_threads: int = 1
     verbose: int = 0
 
 
@@ -64,6 +66,11 @@ def minimize(objective, params, batches, held_out, settings, rng, select=None):
         except KeyboardInterrupt:
             run.interrupted = True
     return run.result()
+
+
+def threads_within(n_restarts, n_jobs):
+    """Threads that a single restart may use; several restarts are processes of one thread each."""
+    return effective_n_jobs(n_jobs) if n_restarts == 1 else 1
 
 
 def restarts(train, seeds, n_jobs):
@@ -96,7 +103,7 @@ class _Run:
         self.loss_curve, self.validation_curve = [], []
         self.checkpoints, self.checkpoint_scores = [], []
         self.n_retries, self.stale, self.interrupted = 0, 0, False
-        self._value, self._value_and_gradients = objective.buffered()
+        self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
 
     def begin(self):
         """Count the start among the candidates."""

@@ -20,7 +20,7 @@ from .._model.initialization import INITS, initialize
 from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
 from .._random_state import local_random_state
-from .._training.loop import Settings, best_of, minimize, restarts
+from .._training.loop import Settings, best_of, minimize, restarts, threads_within
 from .._training.optimizers import OPTIMIZERS, SCHEDULES
 from ._sequences import Scaling
 
@@ -43,6 +43,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "sequence_length": [Interval(Integral, 1, None, closed="left"), None],
+        "gradient_checkpointing": ["boolean"],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -108,7 +109,8 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         cell = CELLS[self.architecture].make(M, self.n_hidden)
         units = regularized_units(M, readout.n_observed, self.regularized_fraction)
         penalty = PENALTIES[self.penalty](self.alpha, units)
-        return Objective(cell, readout, penalty, n_inputs, l2=self.l2, **options)
+        options |= {"l2": self.l2, "checkpointing": self.gradient_checkpointing}
+        return Objective(cell, readout, penalty, n_inputs, **options)
 
     def _train(self, objective, series, held_out, make_batches, select=None):
         """Run all restarts and store the best; return whether the user interrupted."""
@@ -120,6 +122,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             self.max_grad_norm,
             self.tol,
             self.n_iter_no_change,
+            n_threads=threads_within(self.n_init, self.n_jobs),
             verbose=int(self.verbose),
         )
         run = partial(

@@ -89,8 +89,12 @@ class DSReconstructor(BasePLRNN):
     batch_size : int, default=16
         Number of windows in a minibatch.
     sequence_length : int or None, default=None
-        Steps of a window; None is 100, or fewer if no trajectory is that long. Memory of a gradient
-        grows as ``sequence_length * batch_size * (4 n_components + n_hidden)`` numbers.
+        Steps of a window; None is 100, or fewer if no trajectory is that long. A gradient needs
+        memory for at most ``sequence_length * batch_size * (10 n_components + 2 n_hidden)``
+        numbers, `n_hidden` counting only for "shallow".
+    gradient_checkpointing : bool, default=False
+        Whether to keep only about sqrt(sequence_length) of a window's states and to compute the
+        others a second time for the gradient, which is the same; for very long windows.
     max_grad_norm : float or None, default=1.0
         Gradients of larger Euclidean norm are scaled down to it ("adam", "sgd").
     tol : float, default=1e-5
@@ -109,7 +113,8 @@ class DSReconstructor(BasePLRNN):
     n_init : int, default=1
         Number of independent restarts, of which the best is kept.
     n_jobs : int or None, default=None
-        Number of restarts at a time. Results do not depend on it.
+        Number of restarts at a time; of a single restart, threads that share batches of 64 or more
+        (with numba). Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of start, windows and restarts.
     warm_start : bool, default=False
@@ -236,6 +241,7 @@ class DSReconstructor(BasePLRNN):
         max_iter=50,
         batch_size=16,
         sequence_length=None,
+        gradient_checkpointing=False,
         max_grad_norm=1.0,
         tol=1e-5,
         n_iter_no_change=10,
@@ -270,6 +276,7 @@ class DSReconstructor(BasePLRNN):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.sequence_length = sequence_length
+        self.gradient_checkpointing = gradient_checkpointing
         self.max_grad_norm = max_grad_norm
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change

@@ -71,8 +71,12 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         With a target at each step, gradients of longer series are taken on windows of this many
         rows, overlapping by half: the first half of a window warms the state up. None is 100; what
         acts over many more steps needs longer windows. With one target per sequence, sequences are
-        always taken whole. Memory of a gradient grows as
-        ``sequence_length * batch_size * (3 n_components + n_hidden)`` numbers.
+        always taken whole. A gradient needs memory for at most
+        ``sequence_length * batch_size * (6 n_components + 2 n_hidden)`` numbers (a third of the
+        first term with numba), `n_hidden` counting only for "shallow".
+    gradient_checkpointing : bool, default=False
+        Whether to keep only about sqrt(sequence_length) of a window's states and to compute the
+        others a second time for the gradient, which is the same; for very long windows.
     max_grad_norm : float or None, default=1.0
         Gradients of larger Euclidean norm are scaled down to it ("adam", "sgd").
     tol : float, default=1e-5
@@ -95,7 +99,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
     n_init : int, default=1
         Number of independent restarts, of which the best is kept.
     n_jobs : int or None, default=None
-        Number of restarts at a time. Results do not depend on it.
+        Number of restarts at a time; of a single restart, threads that share batches of 64 or more
+        (with numba). Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of start, minibatches and restarts.
     warm_start : bool, default=False
@@ -213,6 +218,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         max_iter=400,
         batch_size=None,
         sequence_length=None,
+        gradient_checkpointing=False,
         max_grad_norm=1.0,
         tol=1e-5,
         n_iter_no_change=10,
@@ -243,6 +249,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.sequence_length = sequence_length
+        self.gradient_checkpointing = gradient_checkpointing
         self.max_grad_norm = max_grad_norm
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change

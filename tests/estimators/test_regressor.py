@@ -211,6 +211,23 @@ def test_same_seed_same_bits_for_any_number_of_jobs():
     assert not np.array_equal(other.predict(X), one.predict(X))
 
 
+def test_threads_of_a_single_restart_change_nothing():
+    X, y = filtered_noise(900)
+    X, y = X.reshape(150, 6, 2), y[5::6]
+    one, two = (quick(n_jobs=n_jobs, batch_size=75, max_iter=3).fit(X, y) for n_jobs in (1, 2))
+    np.testing.assert_array_equal(two.predict(X), one.predict(X))
+    assert two.loss_curve_ == one.loss_curve_
+
+
+def test_gradient_checkpointing_changes_nothing_but_memory():
+    X, y = FORMS["series"](*filtered_noise(200))
+    plain, saving = (
+        quick(gradient_checkpointing=c, max_iter=3, sequence_length=90).fit(X, y)
+        for c in (False, True)
+    )
+    np.testing.assert_allclose(saving.predict(X), plain.predict(X), rtol=1e-6)
+
+
 def test_global_random_state_is_left_alone():
     X, y = filtered_noise(30)
     before = np.random.get_state()[1].copy()

@@ -1,5 +1,6 @@
 """The objective over all combinations of cells, readouts, penalties and forcings."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -109,3 +110,35 @@ def test_without_learned_start_states_begin_at_zero(rng):
     batch = random_batch(rng, observed=False)
     first = objective.states(params, batch)[0]
     np.testing.assert_allclose(first, params["h"] + batch.inputs[0] @ params["C"].T)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("forcing", [None, *FORCINGS])
+@pytest.mark.parametrize("cell", CELLS)
+def test_memory_of_a_gradient_is_as_documented(cell, forcing, checkpointing, rng):
+    n_components, n_hidden, n_timesteps, n_sequences = 40, 60, 400, 6
+    objective = Objective(
+        CELLS[cell].make(n_components, n_hidden),
+        READOUTS["affine"](n_components, N),
+        PENALTIES["manifold-attractor"](0.7, np.arange(20)),
+        K,
+        forcing=None if forcing is None else FORCINGS[forcing](0.3, 3),
+        checkpointing=checkpointing,
+    )
+    draw = lambda *shape: rng.normal(size=shape)
+    rows = draw(n_timesteps + 1, n_sequences, N)
+    batch = Batch(draw(n_timesteps, n_sequences, K), rows[1:], np.ones_like(rows[1:]))
+    if forcing:
+        batch = batch._replace(observed=rows[:-1], known=np.ones(rows[:-1].shape, bool))
+    params = objective.init(rng, float)
+    value_and_gradients = objective.buffered()[1]
+    value_and_gradients(params, batch)  # compiled before anything is counted
+    tracemalloc.start()
+    objective.buffered()[1](params, batch)
+    peak = tracemalloc.get_traced_memory()[1] / 8
+    tracemalloc.stop()
+    numbers = (10 if forcing else 6) * n_components + 2 * n_hidden * (cell == "shallow")
+    data = 4 * (N + K)
+    if checkpointing and not forcing:
+        numbers *= 3 / np.sqrt(n_timesteps)
+    assert peak < 1.1 * n_timesteps * n_sequences * (numbers + data)

@@ -1,5 +1,7 @@
 """The recurrence and its adjoint against slow autograd and finite differences."""
 
+import tracemalloc
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -153,3 +155,40 @@ def test_jacobian_of_the_states_by_repeated_pullbacks():
     np.testing.assert_allclose(np.stack(rows)[:, -1, 0], np.eye(3))
     z = problem.solve(propagate)[-2, 0]
     np.testing.assert_allclose(np.stack(rows)[:, -2, 0], f.jacobian(z))
+
+
+@pytest.mark.parametrize("forcing", [None, "per-unit", "masked"])
+@pytest.mark.parametrize("n_sequences", [2, 20])
+@pytest.mark.parametrize("stretch", [1, 4, 7, 12, 50])
+def test_stretches_change_only_the_memory(stretch, n_sequences, forcing):
+    problem = everything(7, 12, n_sequences, 5, 6, forcing=forcing, always_on=True)
+    outputs = problem.solve(propagate, stretch=stretch)
+    np.testing.assert_array_equal(outputs, problem.solve(propagate))
+    gradients = grad(scalar_of(problem, stretch=stretch))(problem.arrays)
+    expected = grad(scalar_of(problem))(problem.arrays)
+    for name, x in expected.items():
+        assert gradients[name].shape == x.shape
+        np.testing.assert_allclose(gradients[name], x, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+def test_no_steps_are_no_outputs():
+    problem = everything(8, 0, 3, 4)
+    assert problem.solve(propagate).shape == (0, 3, 2)
+
+
+def peak_bytes(work):
+    """Most memory held at once by `work()`, beyond what was held before."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_stretches_save_memory():
+    problem = random_problem(9, 10_000, 3, 10, 20, readout="affine")
+    value = {k: scalar_of(problem, stretch=k) for k in (None, 100)}
+    whole, saved = (peak_bytes(lambda f=f: grad(f)(problem.arrays)) for f in value.values())
+    assert whole > 8 * 10_000 * 3 * (2 * 10 + 2 * 20)
+    assert saved < whole / 6  # outputs and their cotangents remain

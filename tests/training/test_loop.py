@@ -24,7 +24,7 @@ TARGET = {"a": np.array([1.0, -2.0]), "b": np.array([[3.0]])}
 class Quadratic:
     """Squared distance to TARGET, on batches that shift it by their single number."""
 
-    def buffered(self):
+    def buffered(self, n_threads=1):
         return self.value, partial(value_and_gradients, self.value)
 
     def value(self, params, batch):
