@@ -13,12 +13,11 @@ precision. numba caches them on disk.
 import numpy as np
 
 from .compilation import compiled, inlined
-from .tape import Cotangents, Tape
+from .tape import SHARED_BATCH, Pullback, Tape
 
 MIN_DENSE_BATCH = 12  # trajectories
 DENSE_BLOCK = 128
 WIDE = 12  # units; below, rows of W are too short for vector instructions, its columns are not
-CHUNK = 1024  # rows of (time, batch) in one product for weight gradients
 
 
 def forward(f, ports, start, inputs, targets, gain, shape, workspace):
@@ -51,7 +50,7 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
     return Tape(states, outputs, forced, None if plain else features)
 
 
-def adjoint(f, ports, tape, inputs, gain, outputs_bar, end_bar, workspace):
+def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
     """Pull cotangents of outputs (T, B, N) and of the last state back through the recurrence."""
     shape = T, B, M = tape.forced.shape
     dtype, L = f.W.dtype, f.n_hidden
@@ -79,28 +78,9 @@ def adjoint(f, ports, tape, inputs, gain, outputs_bar, end_bar, workspace):
     kernel = (_adjoint_dense if dense else _adjoint_sparse)[dtype]
     workspace.share(lambda i, j: kernel(*arguments, block, i, j), n_blocks)
     A_bar, h_bar, theta_bar = np.split(sums.sum(axis=0), [M, 2 * M])
-    features = tape.forced if tape.features is None else tape.features
-    floor = None if tape.features is not None else f.floor()
-    states = tape.states[1:]
-    pairs = [(drive_bar, features, floor)]
-    pairs += [] if f.V is None else [(a_bar, tape.forced, None)]
-    pairs += [] if ports.C is None else [(drive_bar, inputs, None)]
-    pairs += [] if ports.B is None else [(outputs_bar, states, None)]
-    products = iter(_products(pairs, workspace, shared=n_blocks > 1))
-    return Cotangents(
-        A_bar,
-        next(products),
-        h_bar,
-        None if f.V is None else next(products),
-        theta_bar,
-        None if ports.C is None else next(products),
-        None if ports.B is None else next(products),
-        None if ports.B is None else outputs_bar.sum(axis=(0, 1)),
-        start_bar,
-        drive_bar,
-        None if gain is None else forced_bar,
-        None if f.V is None else a_bar,
-    )
+    forced_bar = None if gain is None else forced_bar
+    a_bar = None if f.V is None else a_bar
+    return Pullback(A_bar, h_bar, theta_bar, start_bar, drive_bar, forced_bar, a_bar)
 
 
 def _weights(f):
@@ -136,41 +116,11 @@ def _full(name, x, shape, dtype, workspace):
 
 
 def _blocks(n_sequences):
-    """Trajectories in a block, and whether to make dense products.
-
-    Fewer than 64 trajectories stay together: their steps are over before another thread is awake.
-    """
+    """Trajectories in a block, and whether to make dense products."""
     if n_sequences < MIN_DENSE_BATCH:
         return n_sequences, False
-    n_blocks = max(-(-n_sequences // DENSE_BLOCK), 2 if n_sequences >= DENSE_BLOCK // 2 else 1)
+    n_blocks = max(-(-n_sequences // DENSE_BLOCK), 2 if n_sequences >= SHARED_BATCH else 1)
     return -(-n_sequences // n_blocks), True
-
-
-def _products(pairs, workspace, shared):
-    """For each (left, right, floor) the sum over time and batch of outer products.
-
-    With a floor, ``max(right, floor)`` takes the place of `right`. Chunks are small enough for what
-    several products have in common to stay in cache.
-    """
-    pairs = [(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]), z) for x, y, z in pairs]
-    n_chunks = -(-len(pairs[0][0]) // CHUNK)
-    parts = [
-        workspace.array(f"part{k}", (n_chunks, left.shape[1], right.shape[1]), left.dtype)
-        for k, (left, right, _) in enumerate(pairs)
-    ]
-
-    def work(first, last):
-        for i in range(first, last):
-            rows = slice(i * CHUNK, (i + 1) * CHUNK)
-            for (left, right, floor), part in zip(pairs, parts, strict=True):
-                x = right[rows] if floor is None else np.maximum(right[rows], floor)
-                np.matmul(left[rows].T, x, out=part[i])
-
-    if shared:
-        workspace.share(work, n_chunks)
-    else:
-        work(0, n_chunks)
-    return [part.sum(axis=0) for part in parts]
 
 
 @inlined

@@ -9,7 +9,7 @@ gradients are left to single products over all (time, batch).
 
 import numpy as np
 
-from .tape import Cotangents, Tape
+from .tape import Pullback, Tape
 
 
 def forward(f, ports, start, inputs, targets, gain, shape, workspace):
@@ -44,7 +44,7 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
     return Tape(states, _read(ports, states[1:]), forced, features)
 
 
-def adjoint(f, ports, tape, inputs, gain, outputs_bar, end_bar, workspace):
+def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
     """Pull cotangents of outputs (T, B, N) and of the last state back through the recurrence."""
     T, B, M = tape.forced.shape
     dtype = tape.features.dtype
@@ -69,15 +69,10 @@ def adjoint(f, ports, tape, inputs, gain, outputs_bar, end_bar, workspace):
             z_bar *= 1 - gain[t]
         if t:
             z_bar += states_bar[t - 1]
-    return Cotangents(
+    return Pullback(
         np.einsum("tbm,tbm->m", drive_bar, tape.forced),
-        _product(drive_bar, tape.features),
         drive_bar.sum((0, 1)),
-        None if f.V is None else _product(a_bars, tape.forced),
         a_bars.sum((0, 1)),
-        None if ports.C is None else _product(drive_bar, inputs),
-        None if ports.B is None else _product(outputs_bar, tape.states[1:]),
-        None if ports.B is None else outputs_bar.sum((0, 1)),
         start_bar,
         drive_bar,
         forced_bar,
@@ -114,8 +109,3 @@ def _force(z, target, gain, out):
 def _keep(z, out):
     out[...] = z
     return out
-
-
-def _product(left, right):
-    """Sum over time and batch of outer products, as one matrix product."""
-    return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])

@@ -25,21 +25,31 @@ class Tape(NamedTuple):
     features: np.ndarray | None  # (T, B, L), g(ztilde); None where that is as quickly made again
 
 
-class Cotangents(NamedTuple):
-    """Derivatives of a scalar with respect to what a forward pass was given."""
+class Pullback(NamedTuple):
+    """What the adjoint leaves: derivatives of a scalar, those of matrices yet to be multiplied."""
 
     A: np.ndarray  # (M,)
-    W: np.ndarray  # (M, L)
     h: np.ndarray  # (M,)
-    V: np.ndarray | None  # (L, M), None where V is the identity
     theta: np.ndarray  # (L,)
-    C: np.ndarray | None  # (M, K), None without C
-    B: np.ndarray | None  # (N, M), None without B
-    b: np.ndarray | None  # (N,)
     start: np.ndarray  # (B, M)
     drive: np.ndarray  # (T, B, M), of what is added to each step
     forced: np.ndarray | None  # (T, B, M), of ztilde; None where nothing is forced
     preactivation: np.ndarray | None  # (T, B, L), of V ztilde + theta; None without V
+
+
+class Stretch(NamedTuple):
+    """A number of steps, all that was given for them, and what both passes have left."""
+
+    inputs: np.ndarray | None  # (T, B, K)
+    targets: np.ndarray | None  # (T, B, M) or broadcast against that
+    gain: np.ndarray | None
+    outputs_bar: np.ndarray  # (T, B, N)
+    tape: Tape
+    pullback: Pullback
+
+
+# A smaller batch is over before another thread is awake.
+SHARED_BATCH = 64  # trajectories
 
 
 class Workspace:
