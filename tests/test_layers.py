@@ -43,7 +43,7 @@ ALLOWED = {
 # Where a library may be imported; elsewhere not even inside a function.
 LIBRARIES = {
     "autograd": ("_recurrence.primitive", "_model.*"),
-    "numba": ("_recurrence.engine_numba", "_recurrence.compilation"),
+    "numba": ("_recurrence.compilation",),
     "joblib": ("_training.*", "estimators._cv"),
     "torch": (),
     "jax": (),
@@ -202,7 +202,7 @@ def test_offenders_are_found(module, source, complaint):
         ("analysis._stability", "from .._recurrence import PiecewiseLinearMap"),
         ("model_selection", "from . import metrics\nfrom .metrics import prediction_error"),
         ("displays", "class A:\n    def plot(self):\n        import matplotlib.pyplot as plt"),
-        ("_recurrence.engine_numba", "import numba\nfrom .piecewise import PiecewiseLinearMap"),
+        ("_recurrence.compilation", "import numba\nfrom .piecewise import PiecewiseLinearMap"),
         ("_model.cells", "import autograd.numpy as anp\nfrom .._recurrence import propagate"),
     ],
 )

@@ -80,22 +80,23 @@ class Run:
         for i, rows in reversed(list(enumerate(self._stretches))):
             if len(self._stretches) > 1:
                 self._forward(self._starts[i], rows)
-            given, of_outputs = self._of(rows), outputs_bar[rows]
+            given, of_outputs = self.at(rows), outputs_bar[rows]
             pullback = engine().adjoint(
                 self.f, self.ports, self._tape, given[-1], of_outputs, end_bar, self.workspace
             )
             end_bar = pullback.start
             yield Stretch(*given, of_outputs, self._tape, pullback)
 
+    def at(self, rows):
+        """Inputs, targets and gain of one or several steps; None where there are none."""
+        return [None if x is None else x[rows] for x in self._over_time]
+
     def _forward(self, start, rows):
         shape = (len(range(*rows.indices(self.shape[0]))), *self.shape[1:])
         self._tape = engine().forward(
-            self.f, self.ports, start, *self._of(rows), shape, self.workspace
+            self.f, self.ports, start, *self.at(rows), shape, self.workspace
         )
         return self._tape
-
-    def _of(self, rows):
-        return [None if x is None else x[rows] for x in self._over_time]
 
 
 def _per_step(x, n_timesteps):

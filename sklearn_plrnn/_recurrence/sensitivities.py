@@ -1,0 +1,150 @@
+"""Derivatives of single outputs with respect to every parameter, for methods of Gauss-Newton type.
+
+Two ways to the same numbers. *Adjoint*: a pass backward for each chosen functional of the outputs,
+for all sequences at once; for few outputs of long sequences. *Forward*: the recursion
+
+    S_t = J_t S_{t-1} + dF/dparameters,    S_t = dz_t / dparameters
+
+for all outputs of short windows of small systems; dF/dparameters is sparse and never formed.
+
+Parameters are columns in the order of `PARAMETERS`, each flattened, those that a model does not
+have left out. Arrays are kept in the precision of the model; `normal_equations` adds up in double.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import get_blas_funcs
+
+from .products import weight_gradients_by_sequence
+from .run import Run, run_arguments
+
+ROWS = 1024  # of a product in single precision, so that its rounding errors stay small
+
+
+class Sensitivities(NamedTuple):
+    """Outputs, and how they or R functionals of them depend on all P parameters and the start."""
+
+    outputs: np.ndarray  # (T, B, N)
+    parameters: np.ndarray  # adjoint: (R, B, P); forward: (B, T, N, P)
+    start: np.ndarray  # adjoint: (R, B, M); forward: (B, T, N, M)
+
+
+PARAMETERS = ("A", "W", "h", "V", "theta", "C", "B", "b")
+
+
+def parameter_columns(f, ports):
+    """For each parameter that there is, the slice of columns that it takes among all P."""
+    arrays = (*f[:5], ports.C, ports.B, ports.b)
+    columns, begin = {}, 0
+    for name, x in zip(PARAMETERS, arrays, strict=True):
+        if x is not None:
+            columns[name] = slice(begin, begin + np.size(x))
+            begin += np.size(x)
+    return columns
+
+
+def adjoint_sensitivities(functionals, f, start, *args, **options):
+    """Derivatives of ``sum(functional * outputs)``, each sequence by itself, as `Sensitivities`.
+
+    `functionals` are (R, T, B, N); what follows is what `propagate` takes.
+    """
+    run = Run(*run_arguments(f, start, *args, **options))
+    _, B, M = run.shape
+    outputs = np.array(run.forward())
+    columns = parameter_columns(f, run.ports)
+    n_columns = max(x.stop for x in columns.values())
+    parameters = np.zeros((len(functionals), B, n_columns), outputs.dtype)
+    starts = np.empty((len(functionals), B, M), outputs.dtype)
+    for functional, rows, start_rows in zip(functionals, parameters, starts, strict=True):
+        for stretch in run.backward(functional):
+            for name, part in _by_sequence(run, stretch).items():
+                rows[:, columns[name]] += part.reshape(B, -1)
+            start_rows[...] = stretch.pullback.start
+    return Sensitivities(outputs, parameters, starts)
+
+
+def _by_sequence(run, stretch):
+    """Derivatives by name, with an axis for sequences in front."""
+    f, bar, tape = run.f, stretch.pullback, stretch.tape
+    parts = weight_gradients_by_sequence(f, run.ports, stretch)._asdict()
+    parts["A"] = np.einsum("tbm,tbm->bm", bar.drive, tape.forced)
+    parts["h"] = bar.drive.sum(axis=0)
+    if f.theta is not None:
+        a_bar = bar.preactivation
+        if a_bar is None:
+            a_bar = np.where(f.pattern(tape.forced), np.dot(bar.drive, f.W), 0)
+        parts["theta"] = a_bar.sum(axis=0)
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def forward_sensitivities(f, start, *args, **options):
+    """Derivatives of every output, as `Sensitivities`; takes what `propagate` takes.
+
+    The Jacobian lives in `workspace`, if there is one.
+    """
+    run = Run(*run_arguments(f, start, *args, **options))
+    ports, (T, B, M), L, dtype = run.ports, run.shape, f.n_hidden, f.W.dtype
+    columns, N = parameter_columns(f, ports), ports.n_outputs
+    n_columns = max(x.stop for x in columns.values())
+    outputs = np.empty((T, B, N), dtype)
+    parameters = run.workspace.array("sensitivities", (B, T, N, n_columns), dtype)
+    starts = np.empty((B, T, N, M), dtype)
+
+    z = np.broadcast_to(run.given[0], (B, M)).astype(dtype)
+    # Columns of B and b do not feed back: they stay zero here and are filled in at the output.
+    S, S_new = np.zeros((2, B, M, n_columns), dtype)
+    S0 = np.broadcast_to(np.eye(M, dtype=dtype), (B, M, M))
+    for t in range(T):
+        inputs, targets, gain = run.at(t)
+        if gain is not None:
+            z = z + gain * (targets - z)
+            S *= (1 - gain)[..., None]
+            S0 = S0 * (1 - gain)[..., None]
+        gated = f.W * f.pattern(z)[:, None, :]  # dF/da, a = V z + theta
+        J = gated.copy() if f.V is None else np.dot(gated, f.V)
+        J[:, range(M), range(M)] += f.A
+        np.matmul(J, S, out=S_new)
+        S, S_new = S_new, S
+        S0 = J @ S0
+        _own_rows(S, columns["A"], 1)[...] += z[..., None]
+        _own_rows(S, columns["W"], L)[...] += f.features(z)[:, None, :]
+        _own_rows(S, columns["h"], 1)[...] += 1
+        if "V" in columns:
+            S[:, :, columns["V"]].reshape(B, M, L, M)[...] += gated[..., None] * z[:, None, None, :]
+        if "theta" in columns:
+            S[:, :, columns["theta"]] += gated
+        if "C" in columns:
+            _own_rows(S, columns["C"], inputs.shape[-1])[...] += inputs[:, None, :]
+        z = f.step(z)
+        if inputs is not None:
+            z = z + (inputs if ports.C is None else inputs @ ports.C.T)
+        if ports.B is None:
+            outputs[t], parameters[:, t], starts[:, t] = z[:, :N], S[:, :N], S0[:, :N]
+        else:
+            outputs[t] = z @ ports.B.T + ports.b
+            parameters[:, t], starts[:, t] = ports.B @ S, ports.B @ S0
+            _own_rows(parameters[:, t], columns["B"], M)[...] = z[:, None, :]
+            _own_rows(parameters[:, t], columns["b"], 1)[...] = 1
+    return Sensitivities(outputs, parameters, starts)
+
+
+def _own_rows(S, columns, width):
+    """View (B, M, width) of what a matrix's row m, flattened in `columns`, does to unit m."""
+    B, M = S.shape[:2]
+    return np.einsum("bmmk->bmk", S[:, :, columns].reshape(B, M, M, width))
+
+
+def normal_equations(blocks):
+    """``sum J'J`` and ``sum J'r`` over `blocks` of (J, r), made one after another.
+
+    J is (rows, P). Products are made in its precision, sums in double precision.
+    """
+    H = gradient = 0.0
+    for J, r in blocks:
+        syrk = get_blas_funcs("syrk", (J,))
+        for i in range(0, len(J), ROWS):
+            rows = slice(i, i + ROWS)
+            H = np.add(H, syrk(1.0, J[rows].T), dtype=float, out=None if np.isscalar(H) else H)
+            gradient = gradient + (J[rows].T @ r[rows]).astype(float)
+    return H + np.triu(H, 1).T, gradient
