@@ -109,8 +109,9 @@ class SequenceBatches:
         inputs = series.inputs.take(rows, axis=0)
         if series.per_step:
             targets = series.targets.take(rows, axis=0)
-            counts = inside & (np.arange(len(rows))[:, None] >= skip)
-            weights = series.weights.take(rows, axis=0) * counts[..., None]
+            weights = series.weights.take(rows, axis=0)
+            if skip.any() or not inside.all():
+                weights *= (inside & (np.arange(len(rows))[:, None] >= skip))[..., None]
         else:
             targets, weights = _at_last_step(series, sequence, length)
         weights *= scale / len(first)
@@ -208,7 +209,8 @@ def _rows_of(first, length):
 
 def _zero_outside(inputs, inside):
     # What a finished sequence does next must stay finite, for weight zero times infinity is NaN.
-    inputs[~inside] = 0
+    if not inside.all():
+        inputs[~inside] = 0
     return inputs
 
 
