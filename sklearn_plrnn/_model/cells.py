@@ -36,6 +36,10 @@ class PLRNN(NamedTuple):
         """The map; the diagonal of W is held at zero, hence so is its gradient."""
         return PiecewiseLinearMap(params["A"], without_diagonal(params["W"]), params["h"])
 
+    def embed(self, params, A, W, h):
+        """`params` with the map of a PLRNN of as many units."""
+        return params | {"A": A, "W": W, "h": h}
+
     def free_couplings(self, n_units):
         """Number of trainable entries in `n_units` rows of W."""
         return n_units * (self.n_components - 1)
@@ -66,6 +70,16 @@ class Shallow(NamedTuple):
     def lower(self, params):
         """The map with V = W2 and theta = h2."""
         return PiecewiseLinearMap(*(params[name] for name in ("A", "W1", "h1", "W2", "h2")))
+
+    def embed(self, params, A, W, h):
+        """`params` with the map of a PLRNN of as many units, whose relu are the first hidden units.
+
+        Other hidden units keep their kinks, and have no influence until trained.
+        """
+        M, L = self
+        W1, W2, h2 = np.zeros((M, L)), params["W2"].copy(), params["h2"].copy()
+        W1[:, :M], W2[:M], h2[:M] = W, np.eye(M), 0
+        return params | {"A": A, "W1": W1, "h1": h, "W2": W2, "h2": h2}
 
     def free_couplings(self, n_units):
         """Number of trainable entries in `n_units` rows of W1."""

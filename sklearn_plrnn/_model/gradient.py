@@ -31,26 +31,6 @@ def value_and_gradients(function, params, *arguments):
     return value, {name: found.get(root) for name, root in roots.items()}
 
 
-def squared_error(outputs, targets, weights):
-    """``sum(weights * (outputs - targets)^2)``."""
-    return _squared_error(outputs, targets, weights, [])  # which, unlike this, cannot be pickled
-
-
-@primitive
-def _squared_error(outputs, targets, weights, left_behind):
-    residual = outputs - targets
-    weighted = weights * residual
-    left_behind.append(weighted)
-    return np.vdot(weighted, residual)
-
-
-def _squared_error_vjp(value, outputs, targets, weights, left_behind):
-    return lambda bar: left_behind[-1] * (2 * bar)
-
-
-defvjp(_squared_error, _squared_error_vjp, argnums=(0,))
-
-
 def _accumulated(total, bar):
     """What `add_outgrads` returns, without its dispatch where both are arrays."""
     if total is not None and type(bar) is np.ndarray:

@@ -8,7 +8,6 @@ zero, a state that is not forced has gain zero; there is no other case.
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -16,20 +15,24 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._recurrence import Workspace, propagate
-from .gradient import squared_error, value_and_gradients
+from .curvature import Curvature
+from .gradient import value_and_gradients
+from .losses import SquaredError
 
 
 class Batch(NamedTuple):
     """Equally long stretches of B sequences, (time, batch, feature)."""
 
     inputs: np.ndarray  # (T, B, K), s_1 .. s_T
-    targets: np.ndarray  # (T, B, N), x_1 .. x_T
-    weights: np.ndarray  # (T, B, N or 1)
+    targets: np.ndarray  # (T, B, N), x_1 .. x_T; or (1, B, N), due at the end
+    weights: np.ndarray  # (T or 1, B, N or 1)
     observed: np.ndarray | None = None  # (T, B, N), x_0 .. x_{T-1}: for forcing, or None
     known: np.ndarray | None = None  # (T, B, N) bool: which of `observed` were measured
 
-
-LOSSES = {"squared_error": squared_error}
+    @property
+    def at_end(self):
+        """Whether there are targets for the last step only."""
+        return len(self.targets) < len(self.inputs)
 
 
 class Objective(NamedTuple):
@@ -39,7 +42,7 @@ class Objective(NamedTuple):
     readout: object  # of READOUTS
     penalty: object  # of PENALTIES
     n_inputs: int
-    loss: Callable = squared_error
+    loss: object = SquaredError()  # of LOSSES
     forcing: object | None = None  # of FORCINGS
     l2: float = 0.0
     learn_start: bool = True
@@ -60,9 +63,18 @@ class Objective(NamedTuple):
     def value(self, params, batch, workspace=None):
         """Scalar to minimize."""
         f = self.cell.lower(params)
-        outputs = self._propagate(f, params, batch, self.readout.linear(params), workspace)
-        value = self.loss(outputs, batch.targets, batch.weights)
-        value = value + self.penalty.value(self.cell, f)
+        if batch.at_end:
+            states = self.propagate(f, params, batch, at_end=True, workspace=workspace)
+            outputs = self.readout.output(params, states)
+        else:
+            readout = self.readout.linear(params)
+            outputs = self.propagate(f, params, batch, readout=readout, workspace=workspace)
+        value = self.loss.value(outputs, batch.targets, batch.weights)
+        return value + self.penalties(params, f)
+
+    def penalties(self, params, f):
+        """What is added to the loss; `f` is the map that `params` lower to."""
+        value = self.penalty.value(self.cell, f)
         return value + self.l2 * self._size(params) if self.l2 else value
 
     def buffered(self, n_threads=1):
@@ -70,24 +82,28 @@ class Objective(NamedTuple):
         value = partial(self.value, workspace=Workspace(n_threads))
         return value, partial(value_and_gradients, value)
 
-    def states(self, params, batch, workspace=None):
-        """Latent states z_1 .. z_T, (T, B, M)."""
-        return self._propagate(self.cell.lower(params), params, batch, None, workspace)
+    def curvature(self, n_threads=1):
+        """The Gauss-Newton matrix and gradient as a function of params and batches."""
+        return Curvature(self, n_threads)
 
-    def _propagate(self, f, params, batch, readout, workspace):
+    def states(self, params, batch, **options):
+        """Latent states z_1 .. z_T, (T, B, M)."""
+        return self.propagate(self.cell.lower(params), params, batch, **options)
+
+    def propagate(self, f, params, batch, operation=propagate, **options):
+        """``operation`` on the recurrence of a batch, by default its states or outputs."""
         T = len(batch.inputs)
         targets, gain = self._forcing(params, batch, T)
-        return propagate(
+        return operation(
             f,
             self._start(params, batch),
             batch.inputs if "C" in params else None,
             targets,
             gain,
             C=params.get("C"),
-            readout=readout,
             n_timesteps=T,
             stretch=math.isqrt(T) if self.checkpointing else None,
-            workspace=workspace,
+            **options,
         )
 
     def _start(self, params, batch):

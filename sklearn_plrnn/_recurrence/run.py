@@ -21,6 +21,7 @@ def run_arguments(
     C=None,
     readout=None,
     n_timesteps=None,
+    at_end=False,
     stretch=None,
     workspace=None,
 ):
@@ -28,15 +29,17 @@ def run_arguments(
 
     Without `C`, `inputs` are added as they are. `readout` is None, the number N of first units to
     return, or (B, b) of ``x_t = B z_t + b``. `targets`, `gain` and, in its batch axis, `inputs`
-    broadcast; T is `n_timesteps` or the length of `inputs`. States are kept for `stretch` steps at
-    a time, None for all.
+    broadcast; T is `n_timesteps` or the length of `inputs`. With `at_end` the last state alone is
+    returned, (1, B, M). States are kept for `stretch` steps at a time, None for all.
     """
     n_timesteps = len(inputs) if n_timesteps is None else n_timesteps
     B, b = readout if isinstance(readout, tuple) else (None, None)
     n_outputs = f.n_components if readout is None else readout if B is None else B.shape[0]
+    n_outputs = 0 if at_end else n_outputs
     arrays = (*f[:5], C, B, b, start, inputs, targets, gain)
     stretch = min(stretch or n_timesteps, n_timesteps) or 1
-    return *arrays, f.always_on, n_outputs, n_timesteps, stretch, workspace or Workspace()
+    options = (f.always_on, n_outputs, n_timesteps, at_end, stretch, workspace or Workspace())
+    return *arrays, *options
 
 
 class Run:
@@ -44,12 +47,12 @@ class Run:
 
     def __init__(
         self, A, W, h, V, theta, C, B, b, start, inputs, targets, gain,
-        always_on, n_outputs, n_timesteps, stretch, workspace,
+        always_on, n_outputs, n_timesteps, at_end, stretch, workspace,
     ):  # fmt: skip
         self.f = PiecewiseLinearMap(A, W, h, V, theta, always_on)
         self.ports = Ports(C, B, b, n_outputs)
         self.given = (start, inputs, targets, gain)
-        self.workspace = workspace
+        self.at_end, self.workspace = at_end, workspace
         added = None if inputs is None else (*np.shape(inputs)[:-1], self.f.n_components)
         shapes = [np.shape(x) for x in (start, targets, gain) if x is not None]
         shapes = shapes if added is None else [*shapes, added]
@@ -60,9 +63,10 @@ class Run:
         self._stretches = [slice(i, i + stretch) for i in range(0, n_timesteps or 1, stretch)]
 
     def forward(self):
-        """Outputs (T, B, N); they live in the workspace."""
+        """Outputs (T, B, N), or the last state (1, B, M); they live in the workspace."""
         if len(self._stretches) == 1:
-            return self._forward(self.given[0], self._stretches[0]).outputs
+            tape = self._forward(self.given[0], self._stretches[0])
+            return tape.states[-1:] if self.at_end else tape.outputs
         T, B, M = self.shape
         dtype = self.f.W.dtype
         outputs = self.workspace.array("all_outputs", (T, B, self.ports.n_outputs), dtype)
@@ -72,11 +76,13 @@ class Run:
             self._starts[i] = start
             outputs[rows] = self._forward(start, rows).outputs
             start = self._tape.states[-1].copy()
-        return outputs
+        return start[None] if self.at_end else outputs
 
     def backward(self, outputs_bar):
-        """Pull the cotangent (T, B, N) of the outputs back; every `Stretch`, the last one first."""
+        """Pull back the cotangent of what `forward` returned; each `Stretch`, the last first."""
         end_bar = None
+        if self.at_end:
+            end_bar, outputs_bar = outputs_bar[0], np.empty((*self.shape[:2], 0), outputs_bar.dtype)
         for i, rows in reversed(list(enumerate(self._stretches))):
             if len(self._stretches) > 1:
                 self._forward(self._starts[i], rows)

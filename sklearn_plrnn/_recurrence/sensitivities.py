@@ -25,7 +25,7 @@ ROWS = 1024  # of a product in single precision, so that its rounding errors sta
 class Sensitivities(NamedTuple):
     """Outputs, and how they or R functionals of them depend on all P parameters and the start."""
 
-    outputs: np.ndarray  # (T, B, N)
+    outputs: np.ndarray  # (T, B, N), or as `propagate` returns them
     parameters: np.ndarray  # adjoint: (R, B, P); forward: (B, T, N, P)
     start: np.ndarray  # adjoint: (R, B, M); forward: (B, T, N, M)
 
@@ -47,11 +47,12 @@ def parameter_columns(f, ports):
 def adjoint_sensitivities(functionals, f, start, *args, **options):
     """Derivatives of ``sum(functional * outputs)``, each sequence by itself, as `Sensitivities`.
 
-    `functionals` are (R, T, B, N); what follows is what `propagate` takes.
+    ``functionals(outputs)`` are (R, T, B, N); what follows is what `propagate` takes.
     """
     run = Run(*run_arguments(f, start, *args, **options))
     _, B, M = run.shape
     outputs = np.array(run.forward())
+    functionals = functionals(outputs)
     columns = parameter_columns(f, run.ports)
     n_columns = max(x.stop for x in columns.values())
     parameters = np.zeros((len(functionals), B, n_columns), outputs.dtype)

@@ -12,17 +12,21 @@ import numpy as np
 
 from .._model.objective import Batch
 
+MAX_ROWS = 2**20  # in a batch of default size: what bounds the memory of a gradient
+
 
 class Series(NamedTuple):
-    """Rows of n sequences one after another, standardized and of one dtype.
+    """Rows of n sequences one after another, of one dtype.
 
     `targets` and `weights` have R rows, or n: one target per sequence, due at its last step.
+    Inputs are standardized as they are gathered where there is a `scaling`, else they are already.
     """
 
     inputs: np.ndarray  # (R, K)
     lengths: np.ndarray  # (n,)
     targets: np.ndarray  # (R or n, N)
     weights: np.ndarray  # (R or n, N or 1), zero where nothing was measured
+    scaling: object = None  # ``scaling.apply(rows)`` standardizes
 
     @property
     def per_step(self):
@@ -35,7 +39,16 @@ class Series(NamedTuple):
         rows = slice(ends[first], ends[last])
         due = rows if self.per_step else slice(first, last)
         lengths = self.lengths[first:last]
-        return Series(self.inputs[rows], lengths, self.targets[due], self.weights[due])
+        parts = self.inputs[rows], lengths, self.targets[due], self.weights[due]
+        return Series(*parts, self.scaling)
+
+    def gather(self, rows):
+        """Standardized inputs of rows (T, B), (T, B, K)."""
+        return self.standardize(self.inputs.take(rows, axis=0))
+
+    def standardize(self, inputs):
+        """Inputs as the network is to see them."""
+        return inputs if self.scaling is None else self.scaling.apply(inputs)
 
 
 def split_tail(series, fraction, context):
@@ -56,11 +69,13 @@ def split_tail(series, fraction, context):
     first = max(0, n_train - context)
     weights = series.weights.copy()
     weights[:n_train] = 0
-    inputs, _, targets, _ = series
-    return (
-        Series(inputs[:n_train], np.array([n_train]), targets[:n_train], series.weights[:n_train]),
-        Series(inputs[first:], np.array([n_rows - first]), targets[first:], weights[first:]),
+    part = lambda rows, weights: series._replace(
+        inputs=series.inputs[rows],
+        lengths=np.array([len(series.inputs[rows])]),
+        targets=series.targets[rows],
+        weights=weights[rows],
     )
+    return part(slice(n_train), series.weights), part(slice(first, None), weights)
 
 
 class SequenceBatches:
@@ -68,7 +83,7 @@ class SequenceBatches:
 
     Without `sequence_length` a window is a whole sequence. Otherwise windows overlap by half, and
     the first half of each only warms the state up, except at the beginning of its sequence.
-    Without `batch_size` there are about 25 batches of 4 to 100 windows.
+    Without `batch_size` there are about 25 batches of 4 to 100 windows, more if they are long.
     """
 
     def __init__(self, series, batch_size=None, sequence_length=None):
@@ -77,6 +92,7 @@ class SequenceBatches:
         self._sequences = _cover(series.lengths, None)
         if batch_size is None:
             batch_size = int(np.clip(len(self._windows.first) // 25, 4, 100))
+            batch_size = min(batch_size, max(MAX_ROWS // int(self._windows.length.max()), 1))
         self._batch_size = batch_size
 
     def epoch(self, rng):
@@ -90,6 +106,11 @@ class SequenceBatches:
     def whole(self):
         """Batches of whole sequences, as predictions see them."""
         return self._batches(self._sequences, np.arange(len(self._sequences.first)))
+
+    @property
+    def n_windows(self):
+        """How many windows there are."""
+        return len(self._windows.first)
 
     @property
     def is_single(self):
@@ -106,7 +127,7 @@ class SequenceBatches:
     def _gather(self, windows, scale):
         series, (first, length, sequence, skip) = self._series, windows
         rows, inside = _rows_of(first, length)
-        inputs = series.inputs.take(rows, axis=0)
+        inputs = series.gather(rows)
         if series.per_step:
             targets = series.targets.take(rows, axis=0)
             weights = series.weights.take(rows, axis=0)
@@ -162,7 +183,7 @@ class WindowBatches:
         weights = series.weights.take(rows, axis=0) * inside[..., None]
         known = weights > 0
         weights *= self._scale / len(starts)
-        inputs = _zero_outside(series.inputs.take(rows[1:], axis=0), inside[1:])
+        inputs = _zero_outside(series.gather(rows[1:]), inside[1:])
         return Batch(inputs, observed[1:], weights[1:], observed[:-1], known[:-1])
 
 
@@ -215,6 +236,8 @@ def _zero_outside(inputs, inside):
 
 
 def _at_last_step(series, sequence, length):
+    if length.min() == length.max():
+        return series.targets[sequence][None], series.weights[sequence][None]
     shape = (length.max(), len(sequence))
     targets = np.zeros((*shape, series.targets.shape[1]), series.targets.dtype)
     weights = np.zeros((*shape, series.weights.shape[1]), series.weights.dtype)

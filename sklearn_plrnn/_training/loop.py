@@ -18,6 +18,7 @@ from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from .blas import single_threaded_blas
+from .gauss_newton import gauss_newton
 from .optimizers import OPTIMIZERS, SCHEDULES, clip_by_norm
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
@@ -57,12 +58,11 @@ class Result(NamedTuple):
 def minimize(objective, params, batches, held_out, settings, rng, select=None):
     """Train from `params` on `batches`; return the best parameters met as a `Result`."""
     run = _Run(objective, params, batches, held_out, settings, select)
-    solve = _lbfgs if settings.solver == "lbfgs" else _first_order
     with single_threaded_blas(), np.errstate(all="ignore"):
         try:
             run.begin()
             if settings.max_iter:
-                solve(run, rng)
+                SOLVERS[settings.solver](run, rng)
         except KeyboardInterrupt:
             run.interrupted = True
     return run.result()
@@ -104,6 +104,7 @@ class _Run:
         self.checkpoints, self.checkpoint_scores = [], []
         self.n_retries, self.stale, self.interrupted = 0, 0, False
         self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
+        self._objective = objective
 
     def begin(self):
         """Count the start among the candidates."""
@@ -117,6 +118,10 @@ class _Run:
         for name, part in self._gradient_parts.items():
             part[...] = 0 if gradients[name] is None else gradients[name]
         return float(value)
+
+    def curvature(self):
+        """The objective's Gauss-Newton matrix and gradient, a function of params and batches."""
+        return self._objective.curvature(self.settings.n_threads)
 
     def mean_value(self, batches):
         """Value over all windows of `batches`."""
@@ -271,6 +276,12 @@ def _lbfgs(run, rng):
         callback=callback,
         options={"maxiter": settings.max_iter, "ftol": 0.0, "gtol": settings.tol * 1e-2},
     )
+
+
+SOLVERS = {name: _first_order for name in OPTIMIZERS} | {
+    "lbfgs": _lbfgs,
+    "gauss-newton": gauss_newton,
+}
 
 
 def flatten(params):

@@ -408,10 +408,11 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         # A target that does not count may be huge, and zero times infinity would count.
         targets = np.where(weights > 0, targets, self.output_mean_)
         return Series(
-            Scaling(self.input_mean_, self.input_scale_).apply(sequences.rows),
+            sequences.rows,
             sequences.lengths,
             Scaling(self.output_mean_, self.output_scale_).apply(targets),
             weights,
+            Scaling(self.input_mean_, self.input_scale_),
         )
 
     def _weights(self, sample_weight, sequences, n_targets):

@@ -105,16 +105,18 @@ class Scaling(NamedTuple):
         n_columns, dtype = rows.shape[1], rows.dtype
         if not enabled:
             return cls(np.zeros(n_columns, dtype), np.ones(n_columns, dtype))
-        weights = np.ones((len(rows), 1)) if weights is None else weights
-        counted = np.where(np.isnan(rows), 0, weights).astype(float)
-        x = np.where(counted > 0, rows, 0).astype(float)
-        largest = np.abs(x).max(axis=0, initial=0)
+        weights = np.ones((1, 1)) if weights is None else weights
+        weights = np.broadcast_to(weights, (len(rows), weights.shape[1]))
+        largest = np.zeros(n_columns)
+        for x, _ in _counted(rows, weights, 1.0):
+            np.maximum(largest, np.abs(x).max(axis=0, initial=0), out=largest)
         # Squares of very large or very small units would overflow or vanish.
         unit = np.where(largest > 0, largest, 1.0)
-        x = x / unit
-        total = np.maximum(counted.sum(axis=0), np.finfo(float).tiny)
-        mean = (counted * x).sum(axis=0) / total
-        scale = np.sqrt((counted * (x - mean) ** 2).sum(axis=0) / total)
+        total = sum(w.sum(axis=0) for _, w in _counted(rows, weights, unit))
+        total = np.maximum(total, np.finfo(float).tiny)
+        mean = sum((w * x).sum(axis=0) for x, w in _counted(rows, weights, unit)) / total
+        squares = sum((w * (x - mean) ** 2).sum(axis=0) for x, w in _counted(rows, weights, unit))
+        scale = np.sqrt(squares / total)
         # Only rounding is left of a column without variation.
         scale = np.where(scale > 10 * np.finfo(dtype).eps, scale * unit, 1.0)
         return cls((mean * unit).astype(dtype), scale.astype(dtype))
@@ -126,6 +128,14 @@ class Scaling(NamedTuple):
     def undo(self, rows):
         """Standardized rows in the user's units."""
         return rows * self.scale + self.mean
+
+
+def _counted(rows, weights, unit, chunk=2**16):
+    """Some rows at a time in double precision and per `unit`, and what each entry counts."""
+    for i in range(0, len(rows), chunk):
+        part = rows[i : i + chunk]
+        counted = np.where(np.isnan(part), 0, weights[i : i + chunk]).astype(float)
+        yield np.where(counted > 0, part, 0).astype(float) / unit, counted
 
 
 def _n_dimensions(x):

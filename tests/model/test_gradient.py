@@ -5,12 +5,7 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from sklearn_plrnn._model.gradient import (
-    pull,
-    squared_error,
-    value_and_gradients,
-    without_diagonal,
-)
+from sklearn_plrnn._model.gradient import pull, value_and_gradients, without_diagonal
 
 
 def test_gradients_equal_autograd_of_the_dict(rng):
@@ -39,7 +34,6 @@ def mean_pull(A, W, h, units, anchor, n_couplings, alpha):
 
 
 PLAIN = {
-    "squared_error": (squared_error, lambda x, y, w: anp.sum(w * (x - y) ** 2)),
     "without_diagonal": (without_diagonal, lambda W: W * (1 - np.eye(len(W)))),
     "pull": (pull, mean_pull),
 }
@@ -47,8 +41,6 @@ PLAIN = {
 
 def arguments_of(name, rng, dtype):
     draw = lambda *shape: rng.normal(size=shape).astype(dtype)
-    if name == "squared_error":
-        return (draw(5, 2, 3), draw(5, 2, 3), draw(5, 2, 1) ** 2), (0,)
     if name == "without_diagonal":
         return (draw(4, 4),), (0,)
     return (draw(5), draw(5, 7), draw(5), np.array([0, 3]), 1.0, 12, 0.7), (0, 1, 2)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from sklearn_plrnn._model.cells import CELLS, PLRNN
-from sklearn_plrnn._model.closed_form import solve_readout
 from sklearn_plrnn._model.forcing import Generalized
-from sklearn_plrnn._model.initialization import INITS, initialize
+from sklearn_plrnn._model.initialization import INITS, RIDGE, initialize
 from sklearn_plrnn._model.objective import Objective
 from sklearn_plrnn._model.readouts import READOUTS, Affine
 from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
+from sklearn_plrnn._model.solved_readout import solve_readout
 from sklearn_plrnn._training.batches import SequenceBatches, Series, WindowBatches
 from sklearn_plrnn.datasets import make_lorenz63
 
@@ -121,7 +121,7 @@ def test_the_readout_is_the_ridge_regression_on_the_states(rng):
     objective = Objective(PLRNN(4), Affine(4, 1), ManifoldAttractor(0.0, np.empty(0, int)), 2)
     params = objective.init(rng, np.float64)
     batches = SequenceBatches(series, 1)
-    solved = solve_readout(objective, params, batches)
+    solved = solve_readout(objective, params, batches, RIDGE)
     states = np.concatenate([objective.states(params, b)[:, 0] for b in batches.ordered()])
     Z, y = states[weights[:, 0] > 0], series.targets[weights[:, 0] > 0]
     centred = Z - Z.mean(axis=0)

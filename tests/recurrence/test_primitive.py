@@ -63,6 +63,22 @@ def test_outputs_and_gradients_equal_a_per_step_loop(problem):
         )
 
 
+@pytest.mark.parametrize("stretch", [None, 3])
+@pytest.mark.parametrize("n_sequences", [3, 30])
+def test_the_last_state_alone_is_that_of_all_states(n_sequences, stretch):
+    problem = everything(0, 8, n_sequences, 4, 5, readout=None)
+    weights = np.random.default_rng(0).normal(size=(1, n_sequences, 4))
+    alone = lambda arrays: problem.solve(propagate, arrays, at_end=True, stretch=stretch)
+    among = lambda arrays: problem.solve(propagate, arrays)[-1:]
+    np.testing.assert_array_equal(alone(problem.arrays), among(problem.arrays))
+    found, expected = (
+        grad(lambda arrays, f=f: anp.sum(weights * f(arrays)))(problem.arrays)
+        for f in (alone, among)
+    )
+    for name, bar in expected.items():
+        np.testing.assert_allclose(found[name], bar, rtol=1e-12, atol=1e-12, err_msg=name)
+
+
 def distance_to_kink(problem, arrays):
     """Smallest |V z + theta| that the forced trajectory meets."""
     unread = {name: x for name, x in arrays.items() if name not in ("B", "b")}

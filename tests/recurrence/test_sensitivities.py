@@ -68,7 +68,9 @@ def test_adjoint_equals_forward(problem, stretch):
     forward = problem.solve(forward_sensitivities)
     functionals = np.random.default_rng(0).normal(size=(2, *forward.outputs.shape))
     found = problem.solve(
-        lambda *args, **options: adjoint_sensitivities(functionals, *args, **options),
+        lambda *args, **options: adjoint_sensitivities(
+            lambda outputs: functionals, *args, **options
+        ),
         stretch=stretch,
     )
     np.testing.assert_allclose(found.outputs, forward.outputs)
@@ -106,7 +108,9 @@ def test_float32_stays_float32(n_hidden, readout):
     single, exact = problem.astype(np.float32), problem.solve(forward_sensitivities)
     forward = single.solve(forward_sensitivities)
     functional = np.ones((1, *forward.outputs.shape), np.float32)
-    adjoint = single.solve(lambda *a, **options: adjoint_sensitivities(functional, *a, **options))
+    adjoint = single.solve(
+        lambda *a, **options: adjoint_sensitivities(lambda outputs: functional, *a, **options)
+    )
     assert {x.dtype for x in (*forward, *adjoint)} == {np.dtype(np.float32)}
     for x, y in zip(forward, exact, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-4)

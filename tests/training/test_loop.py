@@ -9,6 +9,7 @@ import pytest
 from sklearn_plrnn._model.gradient import value_and_gradients
 from sklearn_plrnn._model.objective import Batch
 from sklearn_plrnn._training.loop import (
+    SOLVERS,
     Result,
     Settings,
     best_combined_rank,
@@ -31,12 +32,24 @@ class Quadratic:
         shift = batch.targets[0, 0, 0]
         return sum(anp.sum((params[name] - x - shift) ** 2) for name, x in TARGET.items())
 
+    def curvature(self, n_threads=1):
+        def at(params, batches, n_sequences, n_samples, rng):
+            gradients = [value_and_gradients(self.value, params, batch)[1] for batch in batches]
+            vectors = [np.concatenate([x.ravel() for x in g.values()]) for g in gradients]
+            return 2 * np.eye(3), np.mean(vectors, axis=0)
+
+        return at
+
 
 class Shifts:
     """One batch for each shift."""
 
     def __init__(self, *shifts):
         self.shifts = shifts
+
+    @property
+    def n_windows(self):
+        return len(self.shifts)
 
     @property
     def is_single(self):
@@ -67,7 +80,7 @@ def run(batches=None, objective=None, held_out=None, select=None, **settings):
     return minimize(objective or Quadratic(), start(), batches, held_out, settings, rng, select)
 
 
-@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("shifts", [(0,), (-1, 1)])
 def test_every_solver_finds_the_minimum(solver, shifts):
     result = run(Shifts(*shifts), solver=solver, learning_rate_init=0.1)
@@ -80,7 +93,7 @@ def test_every_solver_finds_the_minimum(solver, shifts):
 
 def test_float32_parameters_stay_float32():
     single = {name: x.astype(np.float32) for name, x in start().items()}
-    for solver in ("adam", "sgd", "lbfgs"):
+    for solver in SOLVERS:
         settings = Settings(solver=solver, max_iter=3)
         result = minimize(Quadratic(), single, Shifts(0), None, settings, np.random.default_rng(0))
         assert {x.dtype for x in result.params.values()} == {np.dtype(np.float32)}
@@ -118,7 +131,7 @@ class Poisoned(Quadratic):
         return value if params["a"][0] < 0.5 else value * np.nan
 
 
-@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_nan_never_reaches_the_result(solver):
     result = run(objective=Poisoned(), solver=solver)
     assert np.isfinite(result.best_loss)
@@ -173,7 +186,7 @@ class Interrupting(Quadratic):
         return super().value(params, batch)
 
 
-@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "gauss-newton"])
 def test_an_interrupt_keeps_the_best_so_far(solver):
     result = run(Shifts(-1, 1), objective=Interrupting(), solver=solver, learning_rate_init=0.01)
     assert result.interrupted

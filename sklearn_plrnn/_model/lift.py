@@ -1,11 +1,9 @@
-"""Starts that are solved for instead of guessed.
+"""The closed-form start for reconstruction: one step ahead, solved for instead of guessed.
 
-``solve_readout`` serves any model with a free readout: a ridge regression of the targets on the
-states that the network produces. ``lift`` serves reconstruction: with random piecewise-linear
-features of the observed variables, kinks on data points, the latent trajectory is known from the
-data, so that the rows of A, W, h and C follow from one ridge regression of each next state on the
-features of the present one. The features are hidden units where a cell has such, otherwise
-unobserved latent units.
+With random piecewise-linear features of the observed variables, kinks on data points, the latent
+trajectory is known from the data, so that the rows of A, W, h and C follow from one ridge
+regression of each next state on the features of the present one. The features are hidden units
+where a cell has such, otherwise unobserved latent units.
 """
 
 from functools import singledispatch
@@ -20,7 +18,6 @@ from .regularization import integrate
 MAX_TRANSITIONS = 20_000  # more rows than this change the solution less than the random features do
 MAX_BATCHES = 20  # of windows on which candidates are compared
 RIDGES = (1e-5, 1e-3, 1e-1)  # of a step, on standardized variables
-READOUT_RIDGE = 1e-2  # in units of each state's variance; nearly equal integrators need that much
 
 
 class Transitions(NamedTuple):
@@ -66,29 +63,6 @@ def lift(objective, series, batches, rng):
     with np.errstate(over="ignore", invalid="ignore"):
         values = [sum(objective.value(p, batch) for batch in windows) for p in candidates]
     return candidates[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
-
-
-def solve_readout(objective, params, batches):
-    """`params` with B, b from a ridge regression of the targets on the states."""
-    if "B" not in params or objective.forcing is not None:
-        return params
-    M, gram, moments = objective.cell.n_components, 0.0, 0.0
-    for batch in batches.ordered():
-        counted = (batch.weights > 0).any(axis=-1)
-        states = objective.states(params, batch)[counted]
-        design = np.hstack([states, np.ones((len(states), 1), states.dtype)]).astype(float)
-        weighted = design.T * batch.weights[counted].mean(axis=-1)
-        gram = gram + weighted @ design
-        moments = moments + weighted @ batch.targets[counted]
-    total, state_mean, target_mean = gram[M, M], gram[M, :M] / gram[M, M], moments[M] / gram[M, M]
-    covariance = gram[:M, :M] / total - np.outer(state_mean, state_mean)
-    cross = moments[:M] / total - np.outer(state_mean, target_mean)
-    ridge = np.diag(READOUT_RIDGE * np.diag(covariance) + np.finfo(params["B"].dtype).eps)
-    if not np.isfinite(covariance).all():
-        return params
-    B = scipy.linalg.solve(covariance + ridge, cross, assume_a="pos").T
-    solved = {"B": B, "b": target_mean - B @ state_mean}
-    return params | {name: x.astype(params[name].dtype) for name, x in solved.items()}
 
 
 @singledispatch

@@ -1,0 +1,111 @@
+"""The Gauss-Newton matrix of an objective: second derivatives, but for those of the recurrence.
+
+Loss and penalties are convex in what the recurrence and the parameters give them. With J the
+derivatives of outputs and v v' the curvature of the loss at the outputs (`losses`),
+
+    H = sum (J'v) (J'v)' + d^2 penalties / d parameters^2,
+
+every J'v being one pass backward for all sequences of a batch. Sensitivities are with respect to
+the map; a cell's ``lower`` only copies, negates or drops, and `chain` says which entry of the map
+is which parameter.
+"""
+
+import numpy as np
+import scipy.sparse
+
+from .._recurrence import Workspace
+from .._recurrence.sensitivities import adjoint_sensitivities, normal_equations
+from .gradient import value_and_gradients
+
+
+class Curvature:
+    """``(H, gradient)`` at `params` in the order of the parameters, double precision."""
+
+    def __init__(self, objective, n_threads=1):
+        self.objective, self.workspace = objective, Workspace(n_threads)
+
+    def __call__(self, params, batches, n_sequences, n_samples, rng):
+        """From at least `n_sequences` sequences, if so many are left in `batches`.
+
+        `n_samples` is how many vectors v may stand for the curvature at a sequence's outputs.
+        """
+        count, gradient = 0, 0.0
+
+        def blocks():
+            nonlocal count, gradient
+            for batch in batches:
+                size = batch.inputs.shape[1]
+                J, residual, left = self._rows(params, batch, n_samples, rng)
+                gradient = gradient + size * left.astype(float)
+                yield J * J.dtype.type(np.sqrt(size)), residual * J.dtype.type(np.sqrt(size))
+                count += size
+                if count >= n_sequences:
+                    return
+
+        H, from_residuals = normal_equations(blocks())
+        chain = self.chain(params)
+        H = chain.T @ (chain.T @ (H / count)).T
+        gradient = chain.T @ ((gradient + from_residuals) / count)
+        diagonal, of_penalties = self._penalties(params)
+        H.flat[:: len(H) + 1] += diagonal
+        return H, gradient + of_penalties
+
+    def chain(self, params):
+        """Sparse derivative (entries of map, ports and start) / (parameters), of 1, -1 and 0."""
+        codes, begin = {}, 1
+        for name, x in params.items():
+            codes[name] = np.arange(begin, begin + x.size, dtype=float).reshape(x.shape)
+            begin += x.size
+        f = self.objective.cell.lower(codes)
+        ports = codes.get("C"), codes.get("B"), codes.get("b"), codes.get("initial_state")
+        entries = np.concatenate([np.ravel(x) for x in (*f[: len(f) - 1], *ports) if x is not None])
+        rows = np.flatnonzero(entries)
+        columns = np.abs(entries[rows]).astype(int) - 1
+        shape = (len(entries), begin - 1)
+        return scipy.sparse.csr_array((np.sign(entries[rows]), (rows, columns)), shape)
+
+    def _rows(self, params, batch, n_samples, rng):
+        """J (R B, entries), residuals (R B,), and what they leave of the gradient (entries,)."""
+        objective, factors = self.objective, []
+        f, linear = objective.cell.lower(params), objective.readout.linear(params)
+        loss_of = lambda p: objective.loss.value(p["outputs"], batch.targets, batch.weights)
+
+        def functionals(outputs):
+            if batch.at_end:
+                outputs = objective.readout.output(params, outputs)
+            parts = outputs, batch.targets, batch.weights
+            v, residual = objective.loss.factors(*parts, n_samples, rng)
+            if residual is None:
+                v = np.concatenate(
+                    [v, value_and_gradients(loss_of, {"outputs": outputs})[1]["outputs"][None]]
+                )
+            factors.extend((v, residual))
+            return v @ linear[0] if batch.at_end else v
+
+        ask = lambda *args, **options: adjoint_sensitivities(functionals, *args, **options)
+        options = {"at_end": True} if batch.at_end else {"readout": linear}
+        found = objective.propagate(f, params, batch, ask, workspace=self.workspace, **options)
+        parts = [found.parameters]
+        if batch.at_end:
+            v, states = factors[0][:, 0], found.outputs[0]
+            parts += [(v[..., None] * states[:, None, :]).reshape(*v.shape[:2], -1), v]
+        if "initial_state" in params:
+            parts.append(found.start)
+        J = np.concatenate(parts, axis=-1)
+        if factors[1] is not None:
+            return J.reshape(-1, J.shape[-1]), factors[1].ravel(), np.zeros(J.shape[-1])
+        J, of_loss = J[:-1], J[-1].sum(axis=0)
+        J = J.reshape(-1, J.shape[-1])
+        return J, np.zeros(len(J), J.dtype), of_loss
+
+    def _penalties(self, params):
+        """Diagonal of the second derivative (of a sum of squares), and the gradient."""
+        value = lambda p: self.objective.penalties(p, self.objective.cell.lower(p))
+        at = lambda p: np.concatenate(
+            [
+                np.zeros(params[name].size) if x is None else x.ravel().astype(float)
+                for name, x in value_and_gradients(value, p)[1].items()
+            ]
+        )
+        gradient = at(params)
+        return at({name: x + 1 for name, x in params.items()}) - gradient, gradient

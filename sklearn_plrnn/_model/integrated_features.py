@@ -1,0 +1,238 @@
+"""The closed-form start for sequences: integrators of features that predict the target.
+
+Regularized units are integrators (A = 1, W = h = 0), so they are given something worth integrating:
+
+1. fast units with random kinks see the inputs: at once, or as a small leaky reservoir that also
+   reads a clock, one of the integrators with a constant drift;
+2. the sums over time of their relu are collected for each sequence;
+3. ridge regression of the target and of a few functions of it on these sums leaves the few
+   directions that predict, whitened by a singular value decomposition;
+4. every integrator carries a random one of them, set off by its initial state so that its kink is
+   on a data point, and kept from drifting by h;
+5. a reader takes the relu of the integrators;
+6. the readout is solved for on the states that the network itself has.
+
+The best of a few draws on held-out sequences is taken.
+"""
+
+from functools import singledispatch
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+
+from .._recurrence import PiecewiseLinearMap, Workspace, propagate
+from .losses import CrossEntropy, SquaredError
+from .regularization import integrate
+from .solved_readout import ridge_regression, solve_readout
+
+DRAWS = (False, False, False, True, True)  # whether the fast units are a reservoir
+MAX_SEQUENCES = 6000  # more change the solution less than the draw does
+HELD_OUT = 0.25
+RIDGE = 1e-6
+LONGEST = 50.0  # steps, time constants of the reservoir
+COUPLING = 0.3  # of its units, in the mean square
+SHARE = 0.05  # of the largest singular value; weaker directions are noise
+PENALTY = 1e-6  # what the integrators' couplings may add to the loss
+
+
+class FastUnits(NamedTuple):
+    """Units that features are made of, ``z_t = A z + W relu(z) + C s_t + h + clock c_t``."""
+
+    A: np.ndarray  # (F,)
+    W: np.ndarray  # (F, F)
+    h: np.ndarray  # (F,)
+    C: np.ndarray  # (F, K)
+    clock: np.ndarray | None  # (F,), weights of a clock
+    tick: float  # of the clock, which runs to 1 on average
+
+
+class Integrators(NamedTuple):
+    """What R integrators add up at each step, where they start, and how they are read."""
+
+    weights: np.ndarray  # (R, F), of relu(fast)
+    drift: np.ndarray  # (R,)
+    offset: np.ndarray  # (R,)
+    readers: np.ndarray  # (n_readers, R), of relu(integrators)
+    error: float  # of the readout, on held-out sequences
+
+
+def integrated_features(objective, series, batches, rng):
+    """Parameters of the closed-form start."""
+    units = objective.penalty.units
+    others = np.setdiff1d(np.arange(objective.cell.n_components), units)
+    n_readers = _n_readers(objective.loss, series.targets.shape[1], len(others))
+    fast_units, reader_units = np.split(others, [len(others) - n_readers])
+    params = objective.init(rng, series.inputs.dtype)
+    best = None
+    for is_reservoir in DRAWS if len(fast_units) and len(units) > 1 else ():
+        fast = _draw(series, len(fast_units), is_reservoir, rng)
+        found = _solve(objective, fast, batches, len(units) - is_reservoir, n_readers, rng)
+        if found is not None and (best is None or found.error < best[1].error):
+            best = fast, found
+    integrate(objective.cell, params, units)
+    if best is not None:
+        places = units, fast_units, reader_units
+        *of_map, C, start = _assemble(*best, *places, objective.penalty.alpha)
+        params = objective.cell.embed(params, *of_map) | {"C": C}
+        params |= {"initial_state": start} if objective.learn_start else {}
+        params = {name: np.asarray(x, series.inputs.dtype) for name, x in params.items()}
+    return solve_readout(objective, params, batches, RIDGE)
+
+
+def _draw(series, n_units, is_reservoir, rng):
+    """Random fast units, kinks half on data points and half within their bounding box."""
+    points = series.gather(rng.integers(len(series.inputs), size=n_units)).astype(float)
+    low, high = (
+        series.standardize(x(series.inputs, axis=0)).astype(float) for x in (np.min, np.max)
+    )
+    span = np.where(high > low, high - low, 1.0)
+    K, tick = points.shape[1], 1 / float(series.lengths.mean())
+    C = rng.normal(size=(n_units, K)) / span
+    kinks = points
+    boxed = rng.random(n_units) < 0.5
+    kinks[boxed] = (low + rng.random((n_units, K)) * (high - low))[boxed]
+    if not is_reservoir:
+        zero = np.zeros((n_units, n_units))
+        return FastUnits(zero[0], zero, -(C * kinks).sum(axis=1), C, None, tick)
+    A = np.exp(-1 / np.exp(rng.uniform(np.log(0.3), np.log(LONGEST), n_units)))
+    W = rng.normal(0, COUPLING / np.sqrt(n_units), (n_units, n_units))
+    np.fill_diagonal(W, 0)
+    clock = rng.normal(size=n_units)
+    h = -(C * kinks).sum(axis=1) - clock * rng.random(n_units)
+    gain = 1 - A  # so that states are of the same size for all time constants
+    return FastUnits(A, W * gain[:, None], h * gain, C * gain[:, None], clock * gain, tick)
+
+
+def _sums(fast, batches, n_sequences):
+    """Of relu(fast), up to what readers see at the end, (n, F); steps, targets, weights."""
+    F, workspace, parts, count = len(fast.A), Workspace(), [], 0
+    for batch in batches.ordered():
+        T, B, _ = batch.inputs.shape
+        f, C = _network(fast, batch.inputs.dtype)
+        states = propagate(f, np.zeros_like(f.A), batch.inputs, C=C, workspace=workspace)
+        last = _last_steps(batch)
+        relu = np.maximum(states[: max(T - 2, 0), :, :F], 0)
+        if not batch.at_end:
+            relu *= (np.arange(len(relu))[:, None] < last - 1)[..., None]
+        sums = relu.sum(axis=0, dtype=float)
+        at = 0 if batch.at_end else last, np.arange(B)
+        steps = np.maximum(last - 1, 0)
+        parts.append((sums, steps, batch.targets[at], batch.weights[at].mean(axis=-1)))
+        count += B
+        if count >= n_sequences:
+            break
+    return [np.concatenate(x).astype(float) for x in zip(*parts, strict=True)]
+
+
+def _network(fast, dtype):
+    """The fast units as a map and its input weights; the clock is one more unit, the last."""
+    F, K = fast.C.shape
+    N = F if fast.clock is None else F + 1
+    A, h, W, C = np.ones(N), np.full(N, fast.tick), np.zeros((N, N)), np.zeros((N, K))
+    A[:F], h[:F], W[:F, :F], C[:F] = fast.A, fast.h, fast.W, fast.C
+    if fast.clock is not None:
+        W[:F, F] = fast.clock
+    return PiecewiseLinearMap(*(x.astype(dtype) for x in (A, W, h))), C.astype(dtype)
+
+
+def _last_steps(batch):
+    """Index of the step at which the target of each sequence is due."""
+    T, B, _ = batch.inputs.shape
+    if batch.at_end:
+        return np.full(B, T - 1)
+    return T - 1 - np.argmax((batch.weights > 0).any(axis=-1)[::-1], axis=0)
+
+
+def _solve(objective, fast, batches, n_integrators, n_readers, rng):
+    """`Integrators` for the features of these fast units, or None where they predict nothing."""
+    sums, steps, targets, weights = _sums(fast, batches, MAX_SEQUENCES)
+    counted = weights > 0
+    sums, steps, targets, weights = (x[counted] for x in (sums, steps, targets, weights))
+    n = len(sums)
+    if n < 4 or not np.isfinite(sums).all():
+        return None
+    rate = sums.sum(axis=0) / max(steps.sum(), 1)
+    sums = sums - steps[:, None] * rate
+    scale = sums.std(axis=0)
+    scale = np.where(scale > 1e-6 * np.maximum(np.abs(rate) * steps.mean(), 1e-12), scale, np.inf)
+    features = sums / scale
+    wanted = _functions_of(objective.loss, targets, weights)
+    coefficients, _ = ridge_regression(features, wanted, weights, RIDGE)
+    predicted = features @ coefficients
+    _, s, Vt = scipy.linalg.svd(
+        (predicted - predicted.mean(axis=0)) / np.sqrt(n), full_matrices=False
+    )
+    if s[0] == 0:
+        return None
+    k = int((s > SHARE * s[0]).sum())
+    directions = coefficients @ Vt[:k].T / s[:k]
+    coordinates = features @ directions
+    D = rng.normal(size=(n_integrators, k))
+    D /= np.linalg.norm(D, axis=1, keepdims=True)
+    kinks = coordinates[rng.integers(n, size=n_integrators)]
+    offset = -np.sum(D * kinks, axis=1) if objective.learn_start else np.zeros(n_integrators)
+    weights_in = (directions @ D.T).T / scale
+    integrators = coordinates @ D.T + offset
+    design = np.hstack([integrators, np.maximum(integrators, 0)])
+    n_train = n - max(1, int(HELD_OUT * n))
+    part = slice(n_train)
+    solution, b = ridge_regression(design[part], wanted[part], weights[part], RIDGE)
+    missed = (design[n_train:] @ solution + b - wanted[n_train:])[:, : targets.shape[1]]
+    readers = solution[n_integrators:, :n_readers].T
+    # Each step adds the drift, also the one whose features come too late to be read.
+    drift = -weights_in @ rate
+    return Integrators(weights_in, drift, offset - drift, readers, float(np.mean(missed**2)))
+
+
+@singledispatch
+def _functions_of(loss, targets, weights):
+    raise TypeError(f"no closed-form start for {type(loss).__name__}")
+
+
+@_functions_of.register
+def _(loss: SquaredError, targets, weights):
+    """Targets, their squares and hinges: what the sums should also tell, to be bent into them."""
+    low, high = np.quantile(targets, [0.33, 0.67], axis=0)
+    parts = [targets, targets**2, np.maximum(targets - low, 0), np.maximum(targets - high, 0)]
+    functions = np.hstack(parts)
+    scale = functions.std(axis=0)
+    return functions / np.where(scale > 0, scale, 1)
+
+
+@_functions_of.register
+def _(loss: CrossEntropy, targets, weights):
+    return targets
+
+
+@singledispatch
+def _n_readers(loss, n_outputs, n_units):
+    """Units that read relu(integrators) for the readout."""
+    return 0
+
+
+@_n_readers.register
+def _(loss: SquaredError, n_outputs, n_units):
+    return min(n_outputs, n_units // 4)
+
+
+def _assemble(fast, found, units, fast_units, reader_units, alpha):
+    """A, W, h, C and start of the whole network, the clock being its first integrator."""
+    M = len(units) + len(fast_units) + len(reader_units)
+    A, h, start = np.zeros(M), np.zeros(M), np.zeros(M)
+    W, C = np.zeros((M, M)), np.zeros((M, fast.C.shape[1]))
+    A[fast_units], h[fast_units], C[fast_units] = fast.A, fast.h, fast.C
+    W[np.ix_(fast_units, fast_units)] = fast.W
+    has_clock = fast.clock is not None
+    A[units], integrators = 1, units[has_clock:]
+    # An integrator may be of any size, if what reads it is of the inverse: a small one leaves the
+    # penalty, which pulls W and h to zero, nothing to pull at.
+    size = np.mean(found.weights**2) + np.mean(found.drift**2)
+    unit = np.sqrt(PENALTY / max(alpha, 1.0) / max(size, 1e-12))
+    W[np.ix_(integrators, fast_units)] = unit * found.weights
+    h[integrators], start[integrators] = unit * found.drift, unit * found.offset
+    W[np.ix_(reader_units, integrators)] = found.readers / unit
+    if has_clock:
+        h[units[0]] = min(1e-3, fast.tick)
+        W[fast_units, units[0]] = fast.clock * (fast.tick / h[units[0]])
+    return A, W, h, C, start
