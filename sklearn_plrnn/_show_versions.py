@@ -21,7 +21,8 @@ OPTIONAL = ("numba", "matplotlib", "pandas", "polars")
 def show_versions() -> None:
     """Print the versions of Python, of this package and of what it uses, for bug reports.
 
-    Optional dependencies are looked up without being imported.
+    Versions are looked up without importing anything. Only numba is imported, where there is one,
+    to tell which engine runs the recurrence.
 
     Examples
     --------
@@ -31,6 +32,7 @@ def show_versions() -> None:
     _print_section("System", {"python": sys.version.replace("\n", " "), **_machine()})
     _print_section("Dependencies", {name: _version(name) for name in REQUIRED})
     _print_section("Optional dependencies", {name: _version(name) for name in OPTIONAL})
+    _print_section("Recurrence", {"engine": _engine()})
     for library in threadpool_info():
         fields = ("user_api", "internal_api", "version", "num_threads", "threading_layer")
         _print_section("Threads", {name: library[name] for name in fields if name in library})
@@ -38,6 +40,15 @@ def show_versions() -> None:
 
 def _machine():
     return {"executable": sys.executable, "machine": platform.platform()}
+
+
+def _engine():
+    from ._recurrence.engines import engine_name
+
+    try:
+        return engine_name()
+    except (ImportError, ValueError) as error:  # what was asked for is what to report
+        return f"none: {error}"
 
 
 def _version(name):

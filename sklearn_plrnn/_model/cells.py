@@ -36,6 +36,11 @@ class PLRNN(NamedTuple):
         """The map; the diagonal of W is held at zero, hence so is its gradient."""
         return PiecewiseLinearMap(params["A"], without_diagonal(params["W"]), params["h"])
 
+    @property
+    def n_features(self):
+        """Number of relu that a step takes."""
+        return self.n_components
+
     def embed(self, params, A, W, h):
         """`params` with the map of a PLRNN of as many units."""
         return params | {"A": A, "W": W, "h": h}
@@ -70,6 +75,11 @@ class Shallow(NamedTuple):
     def lower(self, params):
         """The map with V = W2 and theta = h2."""
         return PiecewiseLinearMap(*(params[name] for name in ("A", "W1", "h1", "W2", "h2")))
+
+    @property
+    def n_features(self):
+        """Number of relu that a step takes."""
+        return self.n_hidden
 
     def embed(self, params, A, W, h):
         """`params` with the map of a PLRNN of as many units, whose relu are the first hidden units.

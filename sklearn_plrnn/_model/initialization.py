@@ -36,7 +36,7 @@ def identity_like(objective, series, batches, rng):
     integrate(objective.cell, params, units)
     if objective.n_inputs:
         params["C"][units] /= np.sqrt(series.lengths.mean())
-    return solve_readout(objective, params, batches, RIDGE)
+    return solve_readout(objective, params, batches, (RIDGE,))
 
 
 INITS = {

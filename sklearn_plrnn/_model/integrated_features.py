@@ -29,11 +29,10 @@ from .solved_readout import ridge_regression, solve_readout
 DRAWS = (False, False, False, True, True)  # whether the fast units are a reservoir
 MAX_SEQUENCES = 6000  # more change the solution less than the draw does
 HELD_OUT = 0.25
-RIDGE = 1e-6
 LONGEST = 50.0  # steps, time constants of the reservoir
 COUPLING = 0.3  # of its units, in the mean square
 SHARE = 0.05  # of the largest singular value; weaker directions are noise
-PENALTY = 1e-6  # what the integrators' couplings may add to the loss
+PENALTY = 0.01  # of the error, what the integrators' couplings may add to it
 
 
 class FastUnits(NamedTuple):
@@ -77,7 +76,7 @@ def integrated_features(objective, series, batches, rng):
         params = objective.cell.embed(params, *of_map) | {"C": C}
         params |= {"initial_state": start} if objective.learn_start else {}
         params = {name: np.asarray(x, series.inputs.dtype) for name, x in params.items()}
-    return solve_readout(objective, params, batches, RIDGE)
+    return solve_readout(objective, params, batches)
 
 
 def _draw(series, n_units, is_reservoir, rng):
@@ -158,7 +157,7 @@ def _solve(objective, fast, batches, n_integrators, n_readers, rng):
     scale = np.where(scale > 1e-6 * np.maximum(np.abs(rate) * steps.mean(), 1e-12), scale, np.inf)
     features = sums / scale
     wanted = _functions_of(objective.loss, targets, weights)
-    coefficients, _ = ridge_regression(features, wanted, weights, RIDGE)
+    coefficients, _ = ridge_regression(features, wanted, weights)
     predicted = features @ coefficients
     _, s, Vt = scipy.linalg.svd(
         (predicted - predicted.mean(axis=0)) / np.sqrt(n), full_matrices=False
@@ -177,7 +176,7 @@ def _solve(objective, fast, batches, n_integrators, n_readers, rng):
     design = np.hstack([integrators, np.maximum(integrators, 0)])
     n_train = n - max(1, int(HELD_OUT * n))
     part = slice(n_train)
-    solution, b = ridge_regression(design[part], wanted[part], weights[part], RIDGE)
+    solution, b = ridge_regression(design[part], wanted[part], weights[part])
     missed = (design[n_train:] @ solution + b - wanted[n_train:])[:, : targets.shape[1]]
     readers = solution[n_integrators:, :n_readers].T
     # Each step adds the drift, also the one whose features come too late to be read.
@@ -228,7 +227,7 @@ def _assemble(fast, found, units, fast_units, reader_units, alpha):
     # An integrator may be of any size, if what reads it is of the inverse: a small one leaves the
     # penalty, which pulls W and h to zero, nothing to pull at.
     size = np.mean(found.weights**2) + np.mean(found.drift**2)
-    unit = np.sqrt(PENALTY / max(alpha, 1.0) / max(size, 1e-12))
+    unit = np.sqrt(PENALTY * max(found.error, 1e-6) / max(alpha, 1.0) / max(size, 1e-12))
     W[np.ix_(integrators, fast_units)] = unit * found.weights
     h[integrators], start[integrators] = unit * found.drift, unit * found.offset
     W[np.ix_(reader_units, integrators)] = found.readers / unit

@@ -3,22 +3,28 @@
 Ridge regression for squared errors, logistic regression for labels; both on standardized states.
 """
 
+import warnings
 from functools import singledispatch
 
 import numpy as np
 import scipy.linalg
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from .losses import CrossEntropy, SquaredError
 
-MAX_ROWS = 50_000  # of a logistic regression
+RIDGES = (1e-6, 1e-4, 1e-2, 1.0)  # in units of each state's variance
+MAX_ROWS = 50_000  # of a logistic regression; a tenth of them to find its ridge
+ABSENT = -10.0  # logit of a class that no row has
+EVERY = 4  # one row in so many is held out to choose a ridge
 
 
-def solve_readout(objective, params, batches, ridge):
-    """`params` with B, b for the states of `batches`; `ridge` in units of each state's variance."""
+def solve_readout(objective, params, batches, ridges=RIDGES):
+    """`params` with B, b for the states of `batches`; of several ridges, what holds out best."""
     if "B" not in params or objective.forcing is not None:
         return params
-    solved = _solve(objective.loss, _counted(objective, params, batches), ridge)
+    solved = _solve(objective.loss, _counted(objective, params, batches), ridges)
     if solved is None:
         return params
     return params | {
@@ -26,9 +32,9 @@ def solve_readout(objective, params, batches, ridge):
     }
 
 
-def ridge_regression(design, targets, weights, ridge):
+def ridge_regression(design, targets, weights):
     """Coefficients (M, N) and offset (N,) of weighted targets (n, N) on the columns of `design`."""
-    return _coefficients(*_moments([(design, targets, weights)]), ridge)
+    return _best_ridge(_moments([(design, targets, weights)]), RIDGES)
 
 
 def _counted(objective, params, batches):
@@ -46,27 +52,26 @@ def _solve(loss, rows, ridge):
 
 
 @_solve.register
-def _(loss: SquaredError, rows, ridge):
+def _(loss: SquaredError, rows, ridges):
     moments = _moments(rows)
-    if not all(np.isfinite(x).all() for x in moments):
+    if not np.isfinite(moments[0] + moments[1]).all():
         return None
-    B, b = _coefficients(*moments, ridge)
+    B, b = _best_ridge(moments, ridges)
     return B.T, b
 
 
 @_solve.register
-def _(loss: CrossEntropy, rows, ridge):
+def _(loss: CrossEntropy, rows, ridges):
     states, targets, weights = (np.concatenate(x)[:MAX_ROWS] for x in zip(*rows, strict=True))
     labels = targets.argmax(axis=1)
     if not np.isfinite(states).all() or len(np.unique(labels)) < 2:
         return None
     mean, scale = states.mean(axis=0), states.std(axis=0)
     scale = np.where(scale > 1e-10 * np.abs(mean), scale, np.inf)
-    weights = weights * len(weights) / weights.sum()
-    fitted = LogisticRegression(C=1 / (ridge * len(states)), max_iter=200, tol=1e-3)
-    with np.errstate(all="ignore"):
-        fitted.fit((states - mean) / scale, labels, weights)
-    B, b = np.zeros((targets.shape[1], states.shape[1])), np.full(targets.shape[1], -10.0)
+    states, weights = (states - mean) / scale, weights * len(weights) / weights.sum()
+    ridge = _logistic_ridge(states, labels, weights, ridges)
+    fitted = _logistic(states, labels, weights, ridge)
+    B, b = np.zeros((targets.shape[1], states.shape[1])), np.full(targets.shape[1], ABSENT)
     of_labels, offsets = fitted.coef_, fitted.intercept_
     if len(fitted.classes_) == 2:
         of_labels, offsets = np.vstack([-of_labels, of_labels]) / 2, np.r_[-offsets, offsets] / 2
@@ -74,26 +79,63 @@ def _(loss: CrossEntropy, rows, ridge):
     return B, b - B @ mean
 
 
+def _logistic(states, labels, weights, ridge):
+    fitted = LogisticRegression(C=1 / (ridge * len(states)), max_iter=200, tol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is a start
+        return fitted.fit(states, labels, weights)
+
+
+def _logistic_ridge(states, labels, weights, ridges):
+    """The ridge with the smallest error on held-out rows."""
+    states, labels, weights = (x[: MAX_ROWS // 10] for x in (states, labels, weights))
+    out = np.arange(len(states)) % EVERY == EVERY - 1
+    if len(ridges) == 1 or len(np.unique(labels[~out])) < len(np.unique(labels)):
+        return ridges[-1]
+    errors = []
+    for ridge in ridges:
+        fitted = _logistic(states[~out], labels[~out], weights[~out], ridge)
+        p = fitted.predict_proba(states[out])
+        errors.append(log_loss(labels[out], p, sample_weight=weights[out], labels=fitted.classes_))
+    return ridges[int(np.argmin(errors))]
+
+
 def _moments(rows):
-    """Weighted second moments of (states, 1) and their moments with the targets."""
-    gram = moments = 0.0
+    """Weighted second moments of (states, 1, targets), of rows held out and of the others; N."""
+    held_out = kept = 0.0
     for states, targets, weights in rows:
-        design = np.hstack([states, np.ones((len(states), 1))])
-        weighted = design.T * weights
-        gram, moments = gram + weighted @ design, moments + weighted @ targets
-    return gram, moments
+        table = np.hstack([states, np.ones((len(states), 1)), targets])
+        out = np.arange(len(states)) % EVERY == EVERY - 1
+        scaled = table.T * weights
+        held_out = held_out + scaled[:, out] @ table[out]
+        kept = kept + scaled[:, ~out] @ table[~out]
+    return held_out, kept, targets.shape[1]
 
 
-def _coefficients(gram, moments, ridge):
-    total = gram[-1, -1]
-    state_mean, target_mean = gram[-1, :-1] / total, moments[-1] / total
-    covariance = gram[:-1, :-1] / total - np.outer(state_mean, state_mean)
-    cross = moments[:-1] / total - np.outer(state_mean, target_mean)
-    # States of unit variance: rounding is then the same for those of any size.
-    variance = covariance.diagonal()
-    floor = 1e-12 * (variance + state_mean**2) + np.finfo(float).tiny
+def _best_ridge(moments, ridges):
+    """Coefficients from all rows, with the ridge that from some predicts the others best."""
+    held_out, kept, N = moments
+    errors = []
+    for ridge in ridges:
+        solution, offset = _coefficients(kept, N, ridge)
+        residual = np.vstack([-solution, -offset[None], np.eye(N)])
+        errors.append(np.sum(residual * (held_out @ residual)))
+    # Without held-out rows all errors are zero, and the last ridge is the safest.
+    best = len(ridges) - 1 - int(np.argmin(errors[::-1]))
+    return _coefficients(held_out + kept, N, ridges[best])
+
+
+def _coefficients(moments, n_outputs, ridge):
+    """Solution (M, N) and offset (N,) of ridge regression in units of each state's variance."""
+    one = len(moments) - n_outputs - 1
+    mean = moments[one] / moments[one, one]
+    covariance = moments / moments[one, one] - np.outer(mean, mean)
+    # With states of unit variance, rounding is the same for those of any size.
+    variance = covariance.diagonal()[:one]
+    floor = 1e-12 * (variance + mean[:one] ** 2) + np.finfo(float).tiny
     scale = np.where(variance > floor, np.sqrt(np.maximum(variance, floor)), np.inf)
-    normal = covariance / np.outer(scale, scale)
-    normal.flat[:: len(normal) + 1] = 1 + ridge
-    solution = scipy.linalg.solve(normal, cross / scale[:, None], assume_a="pos") / scale[:, None]
-    return solution, target_mean - state_mean @ solution
+    normal = covariance[:one, :one] / np.outer(scale, scale)
+    normal.flat[:: one + 1] = 1 + ridge
+    cross = covariance[:one, one + 1 :] / scale[:, None]
+    solution = scipy.linalg.solve(normal, cross, assume_a="pos") / scale[:, None]
+    return solution, mean[one + 1 :] - mean[:one] @ solution

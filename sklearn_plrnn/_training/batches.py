@@ -27,6 +27,7 @@ class Series(NamedTuple):
     targets: np.ndarray  # (R or n, N)
     weights: np.ndarray  # (R or n, N or 1), zero where nothing was measured
     scaling: object = None  # ``scaling.apply(rows)`` standardizes
+    begins: np.ndarray | None = None  # (n,) first rows; None: sequences follow one another
 
     @property
     def per_step(self):
@@ -41,6 +42,34 @@ class Series(NamedTuple):
         lengths = self.lengths[first:last]
         parts = self.inputs[rows], lengths, self.targets[due], self.weights[due]
         return Series(*parts, self.scaling)
+
+    def choose(self, sequences):
+        """Some of the sequences, by index, as a series that shares the rows."""
+        chosen = self._replace(lengths=self.lengths[sequences], begins=self.first[sequences])
+        if self.per_step:
+            return chosen
+        return chosen._replace(targets=self.targets[sequences], weights=self.weights[sequences])
+
+    @property
+    def first(self):
+        """First row of each sequence."""
+        return np.cumsum(self.lengths) - self.lengths if self.begins is None else self.begins
+
+    def total(self, power=0):
+        """Weights, times a power of the targets, added up over all targets and outputs."""
+        by_target = np.zeros(len(self.targets))
+        for i in range(self.targets.shape[1]):
+            weights = self.weights[:, i % self.weights.shape[1]]
+            by_target += weights * self.targets[:, i].astype(float) ** power
+        if not self.per_step:
+            return by_target.sum()
+        until = np.r_[0, np.cumsum(by_target)]
+        return float((until[self.first + self.lengths] - until[self.first]).sum())
+
+    @property
+    def target_power(self):
+        """Weighted mean square of the targets: the loss of answering zero."""
+        return self.total(power=2) / max(self.total(), np.finfo(float).tiny)
 
     def gather(self, rows):
         """Standardized inputs of rows (T, B), (T, B, K)."""
@@ -78,6 +107,14 @@ def split_tail(series, fraction, context):
     return part(slice(n_train), series.weights), part(slice(first, None), weights)
 
 
+def split_sequences(series, fraction, rng):
+    """Training series and a held-out one, of randomly chosen sequences."""
+    n = len(series.lengths)
+    order = rng.permutation(n)
+    n_train = n - max(1, round(fraction * n))
+    return series.choose(np.sort(order[:n_train])), series.choose(np.sort(order[n_train:]))
+
+
 class SequenceBatches:
     """Every window once an epoch, in random order; for targets driven by inputs.
 
@@ -88,8 +125,10 @@ class SequenceBatches:
 
     def __init__(self, series, batch_size=None, sequence_length=None):
         self._series = series
-        self._windows = _cover(series.lengths, sequence_length)
-        self._sequences = _cover(series.lengths, None)
+        self._windows = _cover(series, sequence_length)
+        self._sequences = _cover(series, None)
+        self._total_weight = series.total()
+        self.target_power = series.target_power
         if batch_size is None:
             batch_size = int(np.clip(len(self._windows.first) // 25, 4, 100))
             batch_size = min(batch_size, max(MAX_ROWS // int(self._windows.length.max()), 1))
@@ -119,7 +158,7 @@ class SequenceBatches:
         return n_windows == len(self._sequences.first) <= self._batch_size
 
     def _batches(self, windows, order):
-        scale = len(order) / _total_weight(self._series)
+        scale = len(order) / self._total_weight
         for i in range(0, len(order), self._batch_size):
             chosen = np.sort(order[i : i + self._batch_size])
             yield self._gather(_Windows(*(x[chosen] for x in windows)), scale)
@@ -154,6 +193,7 @@ class WindowBatches:
         starts_per_sequence = np.maximum(series.lengths - self._length, 0)
         short = (starts_per_sequence == 0) & (series.lengths > 1)
         self._starts_until = np.cumsum(np.where(short, 1, starts_per_sequence))
+        self.target_power = series.target_power
         self._scale = 1 / (self._length * max(_mean(series.weights), np.finfo(float).tiny))
 
     is_single = False
@@ -205,10 +245,9 @@ class _Windows(NamedTuple):
     skip: np.ndarray  # steps that only warm up
 
 
-def _cover(lengths, sequence_length):
-    begins = np.r_[0, np.cumsum(lengths)[:-1]]
+def _cover(series, sequence_length):
     windows = []
-    for i, (begin, length) in enumerate(zip(begins, lengths, strict=True)):
+    for i, (begin, length) in enumerate(zip(series.first, series.lengths, strict=True)):
         if sequence_length is None or length <= sequence_length:
             windows.append((begin, length, i, 0))
             continue
@@ -244,12 +283,6 @@ def _at_last_step(series, sequence, length):
     at = length - 1, np.arange(len(sequence))
     targets[at], weights[at] = series.targets[sequence], series.weights[sequence]
     return targets, weights
-
-
-def _total_weight(series):
-    """Weights of a series, added up over rows and outputs."""
-    n_outputs = series.targets.shape[1] / series.weights.shape[1]
-    return series.weights.sum(dtype=float) * n_outputs
 
 
 def _mean(weights):

@@ -157,9 +157,11 @@ class _Run:
             self.checkpoint_scores.append(tuple(map(float, self.select(self.params))))
 
     def exploded(self, value):
-        """Whether `value` is not finite, or absurd beside the start."""
+        """Whether `value` is not finite, or absurd beside the start and the targets themselves."""
         reference = self.start_value if np.isfinite(self.start_value) else 1.0
-        return not np.isfinite(value) or value > EXPLODED * max(reference, np.finfo(float).tiny)
+        # A start that was solved for may leave next to nothing, to which no step can keep.
+        reference = max(reference, self.batches.target_power, np.finfo(float).tiny)
+        return not np.isfinite(value) or value > EXPLODED * reference
 
     def is_stale(self):
         """Whether held-out loss has stopped improving."""

@@ -20,8 +20,8 @@ from .._model.initialization import INITS, initialize
 from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
 from .._random_state import local_random_state
-from .._training.loop import Settings, best_of, minimize, restarts, threads_within
-from .._training.optimizers import OPTIMIZERS, SCHEDULES
+from .._training.loop import SOLVERS, Settings, best_of, minimize, restarts, threads_within
+from .._training.optimizers import SCHEDULES
 from ._sequences import Scaling
 
 
@@ -37,7 +37,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         "architecture": [StrOptions(set(CELLS))],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "init": [StrOptions(set(INITS))],
-        "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
+        "solver": [StrOptions(set(SOLVERS))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "learning_rate": [StrOptions(set(SCHEDULES))],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -96,6 +96,10 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         if interrupted and self.on_interrupt == "raise":
             raise KeyboardInterrupt("fit was interrupted; the best parameters so far are kept")
 
+    def _max_iter(self):
+        """Epochs or iterations at most."""
+        return self.max_iter
+
     def _is_warm(self):
         return self.warm_start and hasattr(self, "parameter_names_")
 
@@ -115,10 +119,10 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
     def _train(self, objective, series, held_out, make_batches, select=None):
         """Run all restarts and store the best; return whether the user interrupted."""
         settings = Settings(
-            self.solver,
+            self.solver_,
             self.learning_rate_init,
             self.learning_rate,
-            self.max_iter,
+            self._max_iter(),
             self.max_grad_norm,
             self.tol,
             self.n_iter_no_change,
@@ -129,7 +133,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             _train_once,
             problem=(objective, series, held_out, make_batches, select),
             start=self._warm_params(objective) if self._is_warm() else None,
-            init=self.init,
+            init=self.init_,
             settings=settings,
         )
         rng = local_random_state(self.random_state)
@@ -189,7 +193,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             )
         if result.interrupted and self.on_interrupt == "keep":
             warnings.warn(
-                f"Training was interrupted after {result.n_iter} of {self.max_iter} iterations; "
+                f"Training was interrupted after {result.n_iter} of {self._max_iter()} iterations; "
                 "the best parameters so far are kept.",
                 ConvergenceWarning,
                 stacklevel=5,

@@ -481,6 +481,7 @@ class DSReconstructor(BasePLRNN):
         self._learn_scaling(sequences)
         series = self._series(sequences)
         self.n_outputs_ = series.targets.shape[1]
+        self.init_, self.solver_ = self.init, self.solver
         objective = self._objective()
         train, held_out = series, None
         if self.early_stopping:

@@ -1,24 +1,15 @@
 """`RegularizedPLRNNRegressor`: targets from input sequences."""
 
-from functools import partial
-from numbers import Integral
-
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._model.readouts import Affine
-from .._recurrence import Workspace, propagate
-from .._training.batches import SequenceBatches, Series, split_tail, stretches
-from ._base import BasePLRNN
-from ._sequences import Scaling, check_sequences, check_targets, check_weights
-
-DEFAULT_WINDOW = 100  # rows
+from ._sequences import check_sequences, check_targets
+from ._supervised import SupervisedPLRNN
 
 
-class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
+class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
     r"""Piecewise-linear recurrent network with manifold-attractor regularization.
 
     .. math::
@@ -54,17 +45,25 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         The cell: as above, or ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_.
     n_hidden : int, default=100
         Number of hidden units of "shallow".
-    init : {"identity", "random"}, default="identity"
-        "identity": the regularized units start as perfect integrators (A = 1, W = 0, h = 0), the
-        readout as a ridge regression on the states. "random": nothing is special.
-    solver : {"adam", "sgd", "lbfgs"}, default="adam"
-        Stochastic first-order methods, or limited-memory BFGS on all the data at once.
+    init : {"auto", "closed-form", "identity", "random"}, default="auto"
+        "closed-form": the regularized units start as integrators of the random features of the
+        inputs that predict the target best by ridge regression. "identity": they start as perfect
+        integrators (A = 1, W = 0, h = 0). Either way the readout is a regression on the states.
+        "random": nothing is special. "auto" is "closed-form" wherever `solver` is "gauss-newton"
+        and there is one target per sequence, else "identity"; ``init_`` tells.
+    solver : {"auto", "gauss-newton", "adam", "sgd", "lbfgs"}, default="auto"
+        "gauss-newton": Levenberg-Marquardt steps, accepted as long as they improve the prediction
+        of held-out data (`validation_fraction`); by far the best over long times, for up to some
+        thousands of parameters. "adam", "sgd": stochastic first-order methods. "lbfgs":
+        limited-memory BFGS on all the data at once. "auto" is "gauss-newton" with one target per
+        sequence, 50 sequences or more and at most 4000 parameters, else "adam"; ``solver_`` tells.
     learning_rate_init : float, default=3e-3
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
         Its schedule over `max_iter` epochs.
-    max_iter : int, default=400
-        Number of epochs ("adam", "sgd") or iterations ("lbfgs"). With 0 the start is kept.
+    max_iter : int or None, default=None
+        Number of epochs ("adam", "sgd") or iterations (the others). None is 20 for "gauss-newton",
+        else 400. With 0 the start is kept.
     batch_size : int or None, default=None
         Number of sequences, or of windows, in a minibatch. None is a 25th of them, 4 to 100.
     sequence_length : int or None, default=None
@@ -85,10 +84,11 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
     n_iter_no_change : int, default=10
         With `early_stopping`, epochs without progress before training ends.
     early_stopping : bool, default=False
-        Hold the last rows of a single series, or the last of several sequences, out of training,
-        keep the parameters that are best there and stop when they no longer improve.
+        Hold the last rows of a single series, or some of many sequences, out of training, keep the
+        parameters that are best there and stop when they no longer improve. Gauss-Newton does so
+        in any case, from 50 rows or sequences on.
     validation_fraction : float, default=0.1
-        Share of rows or sequences held out by `early_stopping`.
+        Share of rows or sequences held out.
     washout : int, default=0
         Steps at the beginning of each sequence that count neither in the loss nor in `score`.
     initial_state : {"learned", "zero", "last"}, default="learned"
@@ -134,8 +134,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         Standardization of y.
     parameter_names_ : list of str
         Names of the learned arrays; each is an attribute with an underscore added.
-    architecture_ : str
-        The cell that was fitted.
+    architecture_, init_, solver_ : str
+        Cell, start and solver that were used.
     loss_curve_ : list of float
         Mean training loss of each epoch or iteration, in standardized units, penalties included.
     validation_curve_ : list of float
@@ -192,79 +192,6 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
     >>> model.predict(X[:3]).shape
     (3,)
     """
-
-    _parameter_constraints = {
-        **BasePLRNN._parameter_constraints,
-        "init": [StrOptions({"identity", "random"})],
-        "batch_size": [*BasePLRNN._parameter_constraints["batch_size"], None],
-        "washout": [Interval(Integral, 0, None, closed="left")],
-        "initial_state": [StrOptions({"learned", "zero", "last"})],
-    }
-
-    def __init__(
-        self,
-        n_components=40,
-        *,
-        alpha=1.0,
-        penalty="manifold-attractor",
-        regularized_fraction=0.5,
-        l2=0.0,
-        architecture="plrnn",
-        n_hidden=100,
-        init="identity",
-        solver="adam",
-        learning_rate_init=3e-3,
-        learning_rate="cosine",
-        max_iter=400,
-        batch_size=None,
-        sequence_length=None,
-        gradient_checkpointing=False,
-        max_grad_norm=1.0,
-        tol=1e-5,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        washout=0,
-        initial_state="learned",
-        standardize=True,
-        n_init=1,
-        n_jobs=None,
-        random_state=None,
-        warm_start=False,
-        on_interrupt="raise",
-        verbose=0,
-        dtype=None,
-    ):
-        self.n_components = n_components
-        self.alpha = alpha
-        self.penalty = penalty
-        self.regularized_fraction = regularized_fraction
-        self.l2 = l2
-        self.architecture = architecture
-        self.n_hidden = n_hidden
-        self.init = init
-        self.solver = solver
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.sequence_length = sequence_length
-        self.gradient_checkpointing = gradient_checkpointing
-        self.max_grad_norm = max_grad_norm
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.washout = washout
-        self.initial_state = initial_state
-        self.standardize = standardize
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.on_interrupt = on_interrupt
-        self.verbose = verbose
-        self.dtype = dtype
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -368,124 +295,17 @@ class RegularizedPLRNNRegressor(RegressorMixin, BasePLRNN):
         tags.target_tags.multi_output = True
         return tags
 
-    def _fit(self, X, y, sample_weight):
-        dtypes = self._allowed_dtypes()
-        sequences = check_sequences(self, X, reset=True, dtype=dtypes)
+    def _fit(self, X, y, sample_weight, stream=False):
+        sequences = check_sequences(self, X, reset=True, dtype=self._allowed_dtypes())
         targets, self.single_output_ = check_targets(self, y, sequences, sequences.rows.dtype)
         self.per_step_ = len(targets) == len(sequences.rows)
         weights = self._weights(sample_weight, sequences, len(targets))
-        self._check_lengths(sequences)
-        series = self._standardized(sequences, targets, weights)
-
-        self.n_outputs_ = targets.shape[1]
-        objective = self._assemble(
-            Affine(self.n_components, self.n_outputs_),
-            self.n_features_in_,
-            learn_start=self.initial_state != "zero",
-        )
-        window = self._window()
-        train, held_out = series, None
-        if self.early_stopping:
-            context = window or len(series.inputs)
-            train, held_out = split_tail(series, self.validation_fraction, context)
-        make_batches = partial(SequenceBatches, batch_size=self.batch_size, sequence_length=window)
-        interrupted = self._train(objective, train, held_out, make_batches)
-        self.last_state_ = self._last_state(sequences)
-        return interrupted
-
-    def _window(self):
-        """Rows of a training window, None for whole sequences."""
-        if not self.per_step_:
-            return None
-        return DEFAULT_WINDOW if self.sequence_length is None else self.sequence_length
-
-    def _standardized(self, sequences, targets, weights):
-        if not self._is_warm():
-            inputs = Scaling.of(sequences.rows, enabled=self.standardize)
-            outputs = Scaling.of(targets, weights, enabled=self.standardize)
-            self.input_mean_, self.input_scale_ = inputs
-            self.output_mean_, self.output_scale_ = outputs
-        # A target that does not count may be huge, and zero times infinity would count.
-        targets = np.where(weights > 0, targets, self.output_mean_)
-        return Series(
-            sequences.rows,
-            sequences.lengths,
-            Scaling(self.output_mean_, self.output_scale_).apply(targets),
-            weights,
-            Scaling(self.input_mean_, self.input_scale_),
-        )
-
-    def _weights(self, sample_weight, sequences, n_targets):
-        """Weights (R or n, 1), zero during the washout."""
-        series = sequences.container == "series"
-        n_given = len(sequences.rows) if series else len(sequences.lengths)
-        weights = check_weights(sample_weight, n_given, sequences.rows.dtype)
-        if n_targets == len(sequences.rows) and not series:
-            weights = np.repeat(weights, sequences.lengths, axis=0)
-        if self.washout and self.per_step_:
-            step = np.concatenate([np.arange(n) for n in sequences.lengths])
-            weights = weights * (step >= self.washout)[:, None]
-        return weights
-
-    def _check_lengths(self, sequences):
-        longest = int(sequences.lengths.max())
-        shortest_allowed = {"sequence_length": self.sequence_length, "washout": self.washout + 1}
-        for name, rows in shortest_allowed.items():
-            if rows is not None and rows > longest:
-                raise ValueError(
-                    f"{name}={getattr(self, name)} needs a sequence of at least {rows} rows, but "
-                    f"the longest in X has {longest}."
-                )
-        if self.sequence_length is not None and not self.per_step_:
-            raise ValueError(
-                f"sequence_length={self.sequence_length} needs a target at each step; with one "
-                "target per sequence the whole sequence counts. Use sequence_length=None."
-            )
-        if self.initial_state == "last" and sequences.container != "series":
-            raise ValueError(
-                'initial_state="last" continues one training series (2-D X), but X holds '
-                f"{len(sequences.lengths)} sequences."
-            )
+        return self._fit_to(sequences, targets, weights, "squared_error", stream)
 
     def _check(self, X):
         """Validated sequences for a prediction."""
         check_is_fitted(self)
         return check_sequences(self, X, reset=False, dtype=self.A_.dtype)
-
-    def _states(self, sequences, start=None):
-        """Latent states (T, B, M) of the sequences, some at a time, and which steps are real."""
-        f, params, workspace = self.to_map(), self._params(), Workspace()
-        if start is None:
-            start = self.last_state_ if self.initial_state == "last" else self.initial_state_
-        scaling = Scaling(self.input_mean_, self.input_scale_)
-        for rows, inside in stretches(sequences.lengths, n_units=f.n_components + f.n_hidden):
-            inputs = scaling.apply(sequences.rows[rows])
-            T, B, _ = inputs.shape
-            start_states = np.broadcast_to(start, (B, f.n_components))
-            with np.errstate(over="ignore", invalid="ignore"):
-                states = propagate(
-                    f, start_states, inputs, C=params["C"], n_timesteps=T, workspace=workspace
-                )
-            yield states, inside
-
-    def _outputs(self, sequences):
-        """Targets (R or n, N) in the user's units."""
-        parts = []
-        for states, inside in self._states(sequences):
-            if self.per_step_:
-                states = states.swapaxes(0, 1)[inside.T]
-            else:
-                states = states[inside.sum(axis=0) - 1, np.arange(states.shape[1])]
-            parts.append(states @ self.B_.T + self.b_)
-        return np.concatenate(parts)
-
-    def _last_state(self, sequences):
-        """State after the last row of the last sequence."""
-        last = sequences._replace(
-            rows=sequences.rows[-sequences.lengths[-1] :], lengths=sequences.lengths[-1:]
-        )
-        ((states, _),) = self._states(last, start=self.initial_state_)
-        return states[-1, 0].copy()
 
     def _squeeze(self, outputs):
         return outputs[:, 0] if self.single_output_ else outputs

@@ -17,7 +17,13 @@ def errors():
     found = {}
     for alpha, init in ((0.0, "random"), (5.0, "random"), (5.0, "identity")):
         model = RegularizedPLRNNRegressor(
-            20, alpha=alpha, init=init, max_iter=80, dtype="float32", random_state=0
+            20,
+            alpha=alpha,
+            init=init,
+            solver="adam",
+            max_iter=80,
+            dtype="float32",
+            random_state=0,
         ).fit(X, y)
         found[alpha, init] = np.mean((model.predict(X_test) - y_test) ** 2)
     return found

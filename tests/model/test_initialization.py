@@ -121,7 +121,7 @@ def test_the_readout_is_the_ridge_regression_on_the_states(rng):
     objective = Objective(PLRNN(4), Affine(4, 1), ManifoldAttractor(0.0, np.empty(0, int)), 2)
     params = objective.init(rng, np.float64)
     batches = SequenceBatches(series, 1)
-    solved = solve_readout(objective, params, batches, RIDGE)
+    solved = solve_readout(objective, params, batches, (RIDGE,))
     states = np.concatenate([objective.states(params, b)[:, 0] for b in batches.ordered()])
     Z, y = states[weights[:, 0] > 0], series.targets[weights[:, 0] > 0]
     centred = Z - Z.mean(axis=0)

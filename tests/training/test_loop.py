@@ -47,6 +47,8 @@ class Shifts:
     def __init__(self, *shifts):
         self.shifts = shifts
 
+    target_power = 0.0
+
     @property
     def n_windows(self):
         return len(self.shifts)
