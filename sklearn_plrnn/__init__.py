@@ -4,10 +4,11 @@ __version__ = "0.1.0.dev0"
 
 from . import datasets, metrics
 from ._show_versions import show_versions
-from .estimators import DSReconstructor, RegularizedPLRNNRegressor
+from .estimators import DSReconstructor, RegularizedPLRNNClassifier, RegularizedPLRNNRegressor
 
 __all__ = [
     "DSReconstructor",
+    "RegularizedPLRNNClassifier",
     "RegularizedPLRNNRegressor",
     "__version__",
     "datasets",

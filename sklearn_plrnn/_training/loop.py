@@ -7,6 +7,7 @@ halves the rate when the loss explodes, and ends with them whatever happens. One
 above, as an argument: ``select(params)``, which scores checkpoints (smaller is better).
 """
 
+import copy
 import sys
 from functools import partial
 from typing import NamedTuple
@@ -53,11 +54,18 @@ class Result(NamedTuple):
     checkpoint_scores: list
     interrupted: bool
     diverged: bool
+    optimizer_state: dict | None = None  # moments of a first-order solver
 
 
-def minimize(objective, params, batches, held_out, settings, rng, select=None):
-    """Train from `params` on `batches`; return the best parameters met as a `Result`."""
+def minimize(
+    objective, params, batches, held_out, settings, rng, select=None, optimizer_state=None
+):
+    """Train from `params` on `batches`; return the best parameters met as a `Result`.
+
+    `optimizer_state` is what an earlier result has left, for a first-order solver to go on from.
+    """
     run = _Run(objective, params, batches, held_out, settings, select)
+    run.optimizer_state = optimizer_state
     with single_threaded_blas(), np.errstate(all="ignore"):
         try:
             run.begin()
@@ -202,6 +210,7 @@ class _Run:
             self.checkpoint_scores,
             self.interrupted,
             self.n_retries >= MAX_RETRIES or not np.isfinite(self.best_loss),
+            self.optimizer_state,
         )
 
 
@@ -210,6 +219,7 @@ def _first_order(run, rng):
     settings = run.settings
     make = partial(OPTIMIZERS[settings.solver], run.vector.size, run.vector.dtype)
     optimizer, factor, epoch = make(), 1.0, 0
+    vars(optimizer).update(copy.deepcopy(run.optimizer_state) or {})
     while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_stale():
         rate = factor * settings.learning_rate_init
         rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)
@@ -225,6 +235,7 @@ def _first_order(run, rng):
         run.end_epoch(loss, value, rate, last=epoch == settings.max_iter)
     if run.is_monitored_in_passing:
         run.keep_if_best(run.monitored())
+    run.optimizer_state = vars(optimizer)
 
 
 def _epoch(run, optimizer, rate, rng):

@@ -83,10 +83,10 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         """Columns of `transform`: one for each latent unit."""
         return len(self.A_)
 
-    def _unfitted_twin(self):
+    def _unfitted_twin(self, keep=False):
         """A shallow copy without fitted attributes, unless a warm start is to go on from them."""
         twin = copy.copy(self)
-        if not self._is_warm():
+        if not (keep or self.warm_start):
             twin.__dict__ = {k: v for k, v in vars(self).items() if not k.endswith("_")}
         return twin
 
@@ -101,7 +101,8 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         return self.max_iter
 
     def _is_warm(self):
-        return self.warm_start and hasattr(self, "parameter_names_")
+        """Whether a twin goes on from a previous fit."""
+        return hasattr(self, "parameter_names_")
 
     def _allowed_dtypes(self):
         """What X may be as it stands; the first is what anything else becomes."""
@@ -116,8 +117,11 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         options |= {"l2": self.l2, "checkpointing": self.gradient_checkpointing}
         return Objective(cell, readout, penalty, n_inputs, **options)
 
-    def _train(self, objective, series, held_out, make_batches, select=None):
-        """Run all restarts and store the best; return whether the user interrupted."""
+    def _train(self, objective, series, held_out, make_batches, select=None, stream=False):
+        """Run all restarts and store the best; return whether the user interrupted.
+
+        With `stream`, one epoch at a constant rate continues what came before.
+        """
         settings = Settings(
             self.solver_,
             self.learning_rate_init,
@@ -129,17 +133,24 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             n_threads=threads_within(self.n_init, self.n_jobs),
             verbose=int(self.verbose),
         )
+        if stream:
+            settings = settings._replace(max_iter=1, learning_rate="constant")
         run = partial(
             _train_once,
             problem=(objective, series, held_out, make_batches, select),
             start=self._warm_params(objective) if self._is_warm() else None,
             init=self.init_,
             settings=settings,
+            optimizer_state=getattr(self, "optimizer_state_", None) if stream else None,
         )
         rng = local_random_state(self.random_state)
-        seeds = rng.randint(2**31 - 1, size=self.n_init)
+        seeds = rng.randint(2**31 - 1, size=1 if stream else self.n_init)
         results = restarts(run, seeds, self.n_jobs)
         best = best_of(results)
+        if stream:
+            earlier = getattr(self, "loss_curve_", [])
+            best = best._replace(loss_curve=[*earlier, *best.loss_curve], n_iter=len(earlier) + 1)
+            self.optimizer_state_ = best.optimizer_state
         self._store(objective, best)
         self.restart_scores_ = [result.score for result in results]
         self._warn_of_trouble(best)
@@ -200,7 +211,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             )
 
 
-def _train_once(seed, *, problem, start, init, settings):
+def _train_once(seed, *, problem, start, init, settings, optimizer_state):
     """One restart, from its seed alone."""
     objective, series, held_out, make_batches, select = problem
     rng = np.random.default_rng(seed)
@@ -208,4 +219,4 @@ def _train_once(seed, *, problem, start, init, settings):
     if start is None:
         start = initialize(init, objective, series, batches, rng)
     held_out = None if held_out is None else make_batches(held_out)
-    return minimize(objective, start, batches, held_out, settings, rng, select)
+    return minimize(objective, start, batches, held_out, settings, rng, select, optimizer_state)

@@ -136,6 +136,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         Names of the learned arrays; each is an attribute with an underscore added.
     architecture_, init_, solver_ : str
         Cell, start and solver that were used.
+    optimizer_state_ : dict
+        Moments of the solver, from which `partial_fit` goes on.
     loss_curve_ : list of float
         Mean training loss of each epoch or iteration, in standardized units, penalties included.
     validation_curve_ : list of float
@@ -226,6 +228,28 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         self._take_over(twin, interrupted)
         return self
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch on more data, with the solver "adam" or "sgd".
+
+        The first call also learns start and scaling, so its data should be representative.
+
+        Parameters
+        ----------
+        X : array-like or list of arrays
+            Any form that `fit` accepts.
+        y : array-like or list of arrays
+            Targets, as in `fit`.
+        sample_weight : array-like of shape (n_timesteps,) or (n_sequences,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : RegularizedPLRNNRegressor
+            The estimator.
+        """
+        return self._go_on(X, y, sample_weight)
+
     def predict(self, X):
         """Predict targets, every sequence starting from `initial_state`.
 
@@ -296,7 +320,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         return tags
 
     def _fit(self, X, y, sample_weight, stream=False):
-        sequences = check_sequences(self, X, reset=True, dtype=self._allowed_dtypes())
+        reset = not (stream and self._is_warm())
+        sequences = check_sequences(self, X, reset=reset, dtype=self._allowed_dtypes())
         targets, self.single_output_ = check_targets(self, y, sequences, sequences.rows.dtype)
         self.per_step_ = len(targets) == len(sequences.rows)
         weights = self._weights(sample_weight, sequences, len(targets))

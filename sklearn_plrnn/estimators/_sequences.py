@@ -56,6 +56,21 @@ def check_sequences(estimator, X, *, reset, dtype, allow_nan=False, min_timestep
     return sequences
 
 
+def check_flattened(estimator, X, n_channels, *, reset, dtype):
+    """Validate X as one flattened sequence per row; None if it is no table."""
+    if _n_dimensions(X) != 2:
+        return None
+    table = validate_data(estimator, X, reset=reset, dtype=dtype, order="C")
+    n, width = table.shape
+    if width % n_channels:
+        raise ValueError(
+            f"X has {width} columns, which n_channels={n_channels} does not divide: each row is a "
+            "flattened sequence (time, channel)."
+        )
+    length = width // n_channels
+    return Sequences(table.reshape(n * length, n_channels), np.full(n, length), "stack")
+
+
 def check_targets(estimator, y, sequences, dtype):
     """Targets (R or n, N), float, and whether y names one number per target."""
     if y is None:

@@ -124,9 +124,19 @@ class SupervisedPLRNN(BasePLRNN):
         if self._holds_out(series) and not stream:
             train, held_out = self._split(series, window or len(series.inputs))
         make_batches = partial(SequenceBatches, batch_size=self.batch_size, sequence_length=window)
-        interrupted = self._train(objective, train, held_out, make_batches)
+        interrupted = self._train(objective, train, held_out, make_batches, stream=stream)
         self.last_state_ = self._last_state(sequences)
         return interrupted
+
+    def _go_on(self, *data):
+        """Fit for one more epoch, to more data."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True.")
+        if self.solver not in ("auto", "adam", "sgd"):
+            raise ValueError(f'partial_fit needs solver="adam" or "sgd", got {self.solver!r}.')
+        twin = self._unfitted_twin(keep=True)
+        self._take_over(twin, twin._fit(*data, stream=True))
+        return self
 
     def _choose(self, objective, series, stream):
         """What "auto" stands for: solve as much as can be solved, where there are data enough."""
@@ -151,9 +161,8 @@ class SupervisedPLRNN(BasePLRNN):
     def _holds_out(self, series):
         """Gauss-Newton accepts steps on held-out data, where there are any to spare."""
         n_samples = len(series.lengths) if len(series.lengths) > 1 else len(series.inputs)
-        return self.early_stopping or (
-            self.solver_ == "gauss-newton" and n_samples >= MIN_SEQUENCES
-        )
+        is_needed = self.solver_ == "gauss-newton" and n_samples >= MIN_SEQUENCES
+        return self.early_stopping or is_needed
 
     def _split(self, series, context):
         """Training and held-out series: the last rows of one series, random ones of sequences."""
@@ -237,10 +246,7 @@ class SupervisedPLRNN(BasePLRNN):
         """Targets (R or n, N) in the user's units."""
         parts = []
         for states, inside in self._states(sequences):
-            if self.per_step_:
-                states = states.swapaxes(0, 1)[inside.T]
-            else:
-                states = states[inside.sum(axis=0) - 1, np.arange(states.shape[1])]
+            states = states.swapaxes(0, 1)[inside.T] if self.per_step_ else last_of(states, inside)
             parts.append(states @ self.B_.T + self.b_)
         return np.concatenate(parts)
 
@@ -251,3 +257,8 @@ class SupervisedPLRNN(BasePLRNN):
         )
         ((states, _),) = self._states(last, start=self.initial_state_)
         return states[-1, 0].copy()
+
+
+def last_of(states, inside):
+    """The last real state of each sequence (B, M)."""
+    return states[inside.sum(axis=0) - 1, np.arange(states.shape[1])]
