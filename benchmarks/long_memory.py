@@ -1,0 +1,246 @@
+"""The paper's supervised benchmarks over sequence length: addition, multiplication, MNIST.
+
+    python benchmarks/long_memory.py run [--tasks addition multiplication] [--lengths 100 300]
+                                         [--models ours ...] [--seeds 0 1 ...] [--jobs 2] [--quick]
+    python benchmarks/long_memory.py table      # of all runs so far, as markdown
+    python benchmarks/long_memory.py figure     # doc/long_memory.png
+
+Models: *ours* is `RegularizedPLRNNRegressor` with default settings but for the seed, *start* its
+closed-form start alone, *gauss-newton* the same from the identity-like start. *adam* is the paper's
+way (rPLRNN: alpha = 5, identity start, Adam), *adam-0* the same without the regularizer (iPLRNN),
+*plain* and *plain-0* the two from a random start, *l2* the pull to zero instead. *RNN*, *iRNN*,
+*npRNN*, *oRNN* and *LSTM* are PyTorch's networks of as many units (`baselines_torch.py`) on the
+same sequences. First-order methods stop after the seconds that ``--budget`` gives them.
+
+Every run is a file in benchmarks/results/long_memory; what is there is not run again. 10 000
+training sequences (``--n-train``) and 5000 new ones for the test (2000 from T = 3000 on). With
+``--noisy`` training targets have 5 % noise, a marker is lost or added in 5 % of the training
+sequences, and all of them, those of the test too, are cut to lengths from T/2 to T. *MNIST*
+(``--tasks mnist permuted``) is read from ``--mnist``, by default ../shared/data/mnist.npz, or
+fetched by `sklearn.datasets.fetch_openml`.
+"""
+
+import argparse
+import json
+import os
+import time
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from sklearn_plrnn import RegularizedPLRNNClassifier, RegularizedPLRNNRegressor
+from sklearn_plrnn.datasets import make_addition, make_multiplication
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "long_memory"
+MNIST = HERE.parents[1] / "shared" / "data" / "mnist.npz"
+TASKS = {"addition": make_addition, "multiplication": make_multiplication}
+LENGTHS = (100, 300, 1000, 3000, 10_000)
+QUICK = (100, 300)
+CORRECT = 0.04  # largest error of a correct answer
+ADAM = {"solver": "adam", "learning_rate_init": 1e-3, "max_grad_norm": 3.0, "batch_size": 500}
+MODELS = {
+    "ours": {},
+    "start": {"max_iter": 0},
+    "gauss-newton": {"solver": "gauss-newton", "init": "identity"},
+    "adam": ADAM | {"alpha": 5.0, "init": "identity"},
+    "adam-0": ADAM | {"alpha": 0.0, "init": "identity"},
+    "plain": ADAM | {"alpha": 5.0, "init": "random"},
+    "plain-0": ADAM | {"alpha": 0.0, "init": "random"},
+    "l2": ADAM | {"alpha": 5.0, "penalty": "l2", "init": "random"},
+}
+BASELINES = ("RNN", "iRNN", "npRNN", "oRNN", "LSTM")
+CLASSIFIERS = {
+    "adam": {"alpha": 5.0, "learning_rate_init": 1e-3},
+    "adam-0": {"alpha": 0.0, "learning_rate_init": 1e-3},
+}
+
+
+def sequences(task, n, T, seed, noisy=False, training=True):
+    """X, y in single precision; X a list of unequal lengths if `noisy`."""
+    X, y = TASKS[task](n, T, noise=0.0, random_state=seed)
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    if not noisy:
+        return X, y
+    rng = np.random.default_rng(seed)
+    if training:
+        y = y + rng.normal(0, 0.05 * y.std(), n).astype(np.float32)
+        for i in np.flatnonzero(rng.random(n) < 0.05):
+            marks = np.flatnonzero(X[i, :, 1])
+            place = rng.choice(marks) if rng.random() < 0.5 else rng.integers(T // 2)
+            X[i, place, 1] = 1 - X[i, place, 1]
+    return [x[:k] for x, k in zip(X, rng.integers(T // 2, T + 1, n), strict=True)], y
+
+
+def answer(task, T, model, seed, options):
+    """Figures of one run on addition or multiplication."""
+    X, y = sequences(task, options.n_train, T, seed, options.noisy)
+    n_test = 5000 if T < 3000 else 2000
+    begin = time.perf_counter()
+    if model in BASELINES:
+        from baselines_torch import fit_regressor
+
+        fitted = fit_regressor(model, X, y, seconds=options.budget, seed=seed)
+    else:
+        fitted = RegularizedPLRNNRegressor(
+            random_state=seed, n_jobs=options.threads, **_budgeted(MODELS[model], options, X)
+        ).fit(X, y)
+    seconds = time.perf_counter() - begin
+    X_test, y_test = sequences(task, n_test, T, 100_000 + seed, options.noisy, training=False)
+    error = fitted.predict(X_test) - y_test
+    return {
+        "P_correct": float(np.mean(np.abs(error) < CORRECT)),
+        "MSE": float(np.mean(error.astype(float) ** 2)),
+        "seconds": seconds,
+        "n_iter": getattr(fitted, "n_iter_", None),
+    }
+
+
+def _budgeted(parameters, options, X):
+    """As many epochs of a first-order method as the budget allows, from the time of a step."""
+    if "batch_size" not in parameters:
+        return parameters
+    begin = time.perf_counter()
+    trial = RegularizedPLRNNRegressor(random_state=0, **parameters | {"max_iter": 2})
+    trial.fit(X[:1000], np.linspace(0, 1, 1000, dtype=np.float32))
+    epoch = (time.perf_counter() - begin) / 2 * len(X) / 1000
+    return parameters | {"max_iter": max(1, int(options.budget / epoch))}
+
+
+def classify(task, T, model, seed, options):
+    """Figures of one run on sequential MNIST, 784 steps of one pixel."""
+    X, y, X_test, y_test = mnist(options.mnist, permuted=task == "permuted")
+    rng = np.random.default_rng(seed)
+    kept = rng.permutation(len(X))[: options.n_train if options.quick else len(X)]
+    parameters = {"max_iter": options.epochs, **CLASSIFIERS[model]}
+    begin = time.perf_counter()
+    fitted = RegularizedPLRNNClassifier(
+        random_state=seed, n_jobs=options.threads, early_stopping=True, **parameters
+    ).fit(X[kept], y[kept])
+    seconds = time.perf_counter() - begin
+    log_p = fitted.predict_log_proba(X_test)[np.arange(len(y_test)), y_test]
+    accuracy = fitted.score(X_test, y_test)
+    n_parameters = sum(np.size(getattr(fitted, f"{name}_")) for name in fitted.parameter_names_)
+    return {
+        "accuracy": float(accuracy),
+        "cross-entropy": float(-log_p.mean(dtype=float)),
+        "seconds": seconds,
+        "n_iter": fitted.n_iter_,
+        "parameters": int(n_parameters),
+    }
+
+
+def mnist(path, permuted):
+    """Pixels as rows of a sequence, standardized as in the paper; digits as integers."""
+    if Path(path).exists():
+        with np.load(path) as data:
+            parts = [data[name] for name in ("X_train", "y_train", "X_test", "y_test")]
+    else:
+        from sklearn.datasets import fetch_openml
+
+        X, y = fetch_openml("mnist_784", return_X_y=True, as_frame=False)
+        parts = [X[:60_000], y[:60_000], X[60_000:], y[60_000:]]
+    order = np.random.default_rng(0).permutation(784) if permuted else slice(None)
+    pixels = [(X.reshape(-1, 784)[:, order] / 255.0 - 0.1307) / 0.3081 for X in parts[::2]]
+    X, X_test = (x.astype(np.float32) for x in pixels)
+    return X, parts[1].astype(int), X_test, parts[3].astype(int)
+
+
+def run_one(task, T, model, seed, options):
+    """Run unless its file is there; written whole or not at all."""
+    noisy = "-noisy" if options.noisy else ""
+    path = RESULTS / f"{task}{noisy}-{T}-{model}-{seed}.json"
+    if path.exists():
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = (answer if task in TASKS else classify)(task, T, model, seed, options)
+    found |= {"task": task + noisy, "T": T, "model": model, "seed": seed}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(found))
+    part.replace(path)
+    print(found, flush=True)
+
+
+def results():
+    """All runs so far, by (task, T, model)."""
+    groups = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        found = json.loads(path.read_text())
+        groups.setdefault((found["task"], found["T"], found["model"]), []).append(found)
+    return dict(sorted(groups.items()))
+
+
+def table():
+    """Markdown: median (mean; worst) over seeds."""
+    print("| task | T | model | seeds | P_correct or accuracy | MSE or cross-entropy | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    for (task, T, model), runs in results().items():
+        of = lambda *names, runs=runs: np.array([next(r[k] for k in names if k in r) for r in runs])
+        right, error = of("P_correct", "accuracy"), of("MSE", "cross-entropy")
+        shares = f"{np.median(right):.3f} ({right.mean():.3f}; {right.min():.3f})"
+        errors = f"{np.median(error):.1e} ({error.mean():.1e}; {error.max():.1e})"
+        seconds = f"{np.median(of('seconds')):.0f}"
+        print(f"| {task} | {T} | {model} | {len(runs)} | {shares} | {errors} | {seconds} |")
+
+
+def figure():
+    """P_correct over T for every model, one panel for each task."""
+    import matplotlib.pyplot as plt
+
+    tasks = [task for task in TASKS if any(key[0] == task for key in results())]
+    fig, axes = plt.subplots(1, len(tasks), figsize=(4 * len(tasks), 3), sharey=True, squeeze=False)
+    for ax, task in zip(axes[0], tasks, strict=True):
+        for model in sorted({key[2] for key in results() if key[0] == task}):
+            found = {T: runs for (t, T, m), runs in results().items() if (t, m) == (task, model)}
+            shares = [np.median([r["P_correct"] for r in runs]) for runs in found.values()]
+            ax.semilogx(list(found), shares, "o-", label=model, lw=1.5, ms=4)
+        ax.set(title=task, xlabel="T", ylim=(0, 1.03))
+    axes[0, 0].set_ylabel("share of correct answers")
+    axes[0, -1].legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    fig.savefig(HERE.parent / "doc" / "long_memory.png", dpi=150, bbox_inches="tight")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", default="run", choices=["run", "table", "figure"])
+    parser.add_argument(
+        "--tasks", nargs="+", default=list(TASKS), choices=[*TASKS, "mnist", "permuted"]
+    )
+    parser.add_argument("--lengths", nargs="+", type=int)
+    parser.add_argument("--models", nargs="+", default=["ours"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--threads", type=int, default=2, help="of one run")
+    parser.add_argument("--n-train", type=int, default=10_000)
+    parser.add_argument(
+        "--budget", type=float, default=300.0, help="seconds of first-order methods"
+    )
+    parser.add_argument("--epochs", type=int, default=100, help="on MNIST")
+    parser.add_argument("--mnist", default=str(MNIST))
+    parser.add_argument("--noisy", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="short sequences, three seeds")
+    options = parser.parse_args()
+    if options.what != "run":
+        return {"table": table, "figure": figure}[options.what]()
+    lengths = options.lengths or (QUICK if options.quick else LENGTHS)
+    seeds = options.seeds[:3] if options.quick else options.seeds
+    plan = [
+        (task, T, model, seed)
+        for task in options.tasks
+        for T in (lengths if task in TASKS else (784,))
+        for model in options.models
+        for seed in seeds
+    ]
+    Parallel(options.jobs)(delayed(run_one)(*one, options) for one in plan)
+    table()
+
+
+if __name__ == "__main__":
+    main()
