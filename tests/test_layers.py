@@ -37,7 +37,7 @@ ALLOWED = {
     "_random_state": (),
     "model_selection": ("metrics",),
     "displays": ("metrics", "analysis"),
-    "_show_versions": (),
+    "_show_versions": ("_recurrence.engines",),
 }
 
 # Where a library may be imported; elsewhere not even inside a function.

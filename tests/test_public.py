@@ -140,3 +140,17 @@ def test_show_versions(capsys):
     for name in ("python", "scikit-learn", "numpy", "scipy", "autograd", "numba", "blas"):
         assert f"{name}: " in printed or f": {name}" in printed
     assert f"numpy: {importlib.import_module('numpy').__version__}" in printed
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("numpy", "numpy"),
+        ("numba", "numba" if importlib.util.find_spec("numba") else "none: No module"),
+        ("fortran", "none: SKLEARN_PLRNN_ENGINE='fortran' is not one of"),
+    ],
+)
+def test_show_versions_tells_the_engine(asked, told, capsys, monkeypatch):
+    monkeypatch.setenv("SKLEARN_PLRNN_ENGINE", asked)
+    sklearn_plrnn.show_versions()
+    assert f"engine: {told}" in capsys.readouterr().out

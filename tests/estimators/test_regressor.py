@@ -1,6 +1,7 @@
 """RegularizedPLRNNRegressor: every form of X and y, what it learns, what it promises."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_plrnn import RegularizedPLRNNRegressor
-from sklearn_plrnn.datasets import make_addition
+from sklearn_plrnn.datasets import make_addition, make_multiplication
 
 
 def filtered_noise(n_timesteps=400, seed=0, decay=0.8):
@@ -429,3 +430,82 @@ def test_progress_is_shown_only_if_asked(capsys):
     assert capsys.readouterr().out == ""
     quick(max_iter=2, verbose=1).fit(X, y)
     assert "epoch 2/2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("n", "options", "solver", "init"),
+    [
+        (60, {}, "gauss-newton", "closed-form"),
+        (40, {}, "adam", "identity"),
+        (60, {"solver": "adam"}, "adam", "identity"),
+        (60, {"init": "random"}, "gauss-newton", "random"),
+        (60, {"architecture": "shallow", "n_hidden": 3}, "adam", "identity"),
+        (60, {"architecture": "shallow", "n_hidden": 8}, "gauss-newton", "closed-form"),
+    ],
+)
+def test_auto_says_what_it_chose(n, options, solver, init):
+    X, y = make_addition(n, 8, random_state=0)
+    model = RegularizedPLRNNRegressor(5, max_iter=1, random_state=0, **options).fit(X, y)
+    assert (model.solver_, model.init_) == (solver, init)
+    per_step = RegularizedPLRNNRegressor(5, max_iter=1, random_state=0).fit(X, X[..., :1])
+    assert (per_step.solver_, per_step.init_) == ("adam", "identity")
+
+
+@pytest.mark.parametrize("make", [make_addition, make_multiplication])
+def test_long_memory_comes_with_the_defaults(make):
+    X, y = make(1000, 100, random_state=0)
+    X_test, y_test = make(1000, 100, random_state=1)
+    order = np.argsort(y)  # what is held out must not be all of one kind
+    model = RegularizedPLRNNRegressor(20, random_state=0, dtype="float32").fit(X[order], y[order])
+    assert np.mean((model.predict(X_test) - y_test) ** 2) < 0.01 * y_test.var()
+
+
+@pytest.mark.parametrize("solver", ["gauss-newton", "adam"])
+@pytest.mark.parametrize("form", ["per step", "list", "two per sequence"])
+def test_both_solvers_fit_every_form(form, solver):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 2)) for n in rng.integers(10, 21, 80)]
+    y = [np.cumsum(x[:, 0]) - x[:, 1] for x in X]
+    if form == "list":
+        y = np.array([v[-1] for v in y])
+    elif form == "two per sequence":
+        y = np.array([[v[-1], 10 * v[-2]] for v in y])
+    model = RegularizedPLRNNRegressor(
+        6, solver=solver, init="identity", random_state=0, max_iter=30
+    )
+    assert model.fit(X, y).score(X, y) > 0.9
+
+
+def test_gauss_newton_fits_a_single_series():
+    X = np.random.default_rng(0).normal(size=(600, 1))
+    y = np.convolve(X[:, 0], 0.9 ** np.arange(60))[:600]
+    model = RegularizedPLRNNRegressor(5, solver="gauss-newton", max_iter=20, random_state=0)
+    assert model.fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.95
+    assert len(model.validation_curve_) == model.n_iter_
+
+
+def test_streams_go_on_where_they_were():
+    X, y = filtered_noise()
+    parts = [(X[rows], y[rows]) for rows in (slice(0, 200), slice(200, 400))]
+    model = quick()
+    for _ in range(40):
+        for part in parts:
+            model.partial_fit(*part)
+    assert model.n_iter_ == len(model.loss_curve_) == 80
+    assert all(model.score(*part) > 0.9 for part in parts)
+    with pytest.raises(ValueError, match="feature"):
+        model.partial_fit(X[:, :1], y)
+    assert model.n_iter_ == 80
+
+
+def test_long_sequences_need_little_more_than_themselves():
+    """Data of 64 MB: neither a standardized copy nor states of all sequences are kept."""
+    X = np.random.default_rng(0).random((400, 10_000, 2))
+    model = RegularizedPLRNNRegressor(4, batch_size=4, random_state=0, max_iter=1)
+    tracemalloc.start()
+    try:
+        model.fit(X, X[:, :10, 0].sum(axis=1))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes

@@ -1,0 +1,104 @@
+"""What Gauss-Newton makes of a step: acceptance, damping, when it stops."""
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn._model.objective import Batch
+from sklearn_plrnn._training import gauss_newton
+from sklearn_plrnn._training.loop import Settings, minimize
+
+
+class Bend:
+    """Least squares of ``(a, b (1 + a^2))`` against (3, 0): curved, whole steps overshoot."""
+
+    target = np.array([3.0, 0.0])
+
+    def outputs(self, params):
+        a, b = params["x"]
+        return np.array([a, b * (1 + a**2)])
+
+    def value(self, params, batch):
+        return np.sum((self.outputs(params) - self.target - batch.inputs[0, 0]) ** 2)
+
+    def buffered(self, n_threads=1):
+        return self.value, None
+
+    def curvature(self, n_threads=1):
+        def at(params, batches, n_sequences, n_samples, rng):
+            a, b = params["x"]
+            J = np.array([[1.0, 0.0], [2 * a * b, 1 + a**2]])
+            return 2 * J.T @ J, 2 * J.T @ (self.outputs(params) - self.target)
+
+        return at
+
+
+class OneBatch:
+    """A single batch that holds one number, by which targets are shifted."""
+
+    is_single, n_windows, target_power = True, 1, 1.0
+
+    def __init__(self, shift=0.0):
+        self.shift = shift
+
+    def whole(self):
+        x = np.full((1, 1, 1), self.shift)
+        return iter([Batch(x, x, x)])
+
+    epoch = ordered = lambda self, rng=None: self.whole()
+
+
+def run(objective=None, held_out=None, max_iter=50):
+    settings = Settings("gauss-newton", max_iter=max_iter)
+    params, rng = {"x": np.array([0.5, 4.0])}, np.random.default_rng(0)
+    return minimize(objective or Bend(), params, OneBatch(), held_out, settings, rng)
+
+
+def test_it_finds_the_minimum_in_a_few_steps():
+    result = run()
+    np.testing.assert_allclose(result.params["x"], [3, 0], atol=1e-6)
+    assert result.loss_curve[10] < 1e-6
+    assert np.all(np.diff(result.loss_curve) <= 0)
+
+
+def test_a_step_that_is_worse_on_held_out_data_is_not_made():
+    result = run(held_out=OneBatch(shift=-2.0))
+    value = lambda x: Bend().value({"x": x}, next(OneBatch(-2.0).whole()))
+    start, end = value([0.5, 4.0]), value(result.params["x"])
+    assert end <= start
+    assert result.best_loss == pytest.approx(end)
+    assert end < 0.8 * value([3.0, 0.0])  # the minimum of the training data
+
+
+class Lying(Bend):
+    """Its gradient points uphill."""
+
+    def curvature(self, n_threads=1):
+        def at(*args):
+            H, gradient = Bend.curvature(self)(*args)
+            return H, -gradient
+
+        return at
+
+
+def test_it_gives_up_where_no_step_helps():
+    result = run(Lying())
+    np.testing.assert_array_equal(result.params["x"], [0.5, 4.0])
+    assert result.n_iter == 1 and not result.diverged
+
+
+class Broken(Bend):
+    """No finite curvature, no finite gradient."""
+
+    def curvature(self, n_threads=1):
+        return lambda *args: (np.full((2, 2), np.nan), np.full(2, np.nan))
+
+
+def test_nan_in_the_curvature_leaves_the_start():
+    result = run(Broken())
+    np.testing.assert_array_equal(result.params["x"], [0.5, 4.0])
+
+
+def test_it_stops_when_progress_is_slow(monkeypatch):
+    monkeypatch.setattr(gauss_newton, "FIRST_DAMPING", 1e4)
+    monkeypatch.setattr(gauss_newton, "DAMPING", (1e4, 1e4))
+    assert run(max_iter=100).n_iter == gauss_newton.MAX_IDLE
