@@ -40,6 +40,7 @@ class Settings(NamedTuple):
     n_checkpoints: int = 20
     n_threads: int = 1
     verbose: int = 0
+    keep_last: bool = False  # instead of the best: a step of a stream need not be progress yet
 
 
 class Result(NamedTuple):
@@ -196,6 +197,8 @@ class _Run:
     def result(self):
         """Best parameters: of the checkpoints if they were scored, else of the monitored value."""
         chosen, score = self.best, float(self.best_loss)
+        if self.settings.keep_last and np.isfinite(self.vector).all():
+            chosen = self.vector
         if self.checkpoints:
             i = best_combined_rank(self.checkpoint_scores)
             chosen, score = self.checkpoints[i], self.checkpoint_scores[i]

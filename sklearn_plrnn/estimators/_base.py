@@ -134,7 +134,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             verbose=int(self.verbose),
         )
         if stream:
-            settings = settings._replace(max_iter=1, learning_rate="constant")
+            settings = settings._replace(max_iter=1, learning_rate="constant", keep_last=True)
         run = partial(
             _train_once,
             problem=(objective, series, held_out, make_batches, select),

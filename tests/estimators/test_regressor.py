@@ -487,15 +487,15 @@ def test_gauss_newton_fits_a_single_series():
 def test_streams_go_on_where_they_were():
     X, y = filtered_noise()
     parts = [(X[rows], y[rows]) for rows in (slice(0, 200), slice(200, 400))]
-    model = quick()
-    for _ in range(40):
+    model = quick(learning_rate_init=0.02)  # an epoch of a part is a single step
+    for _ in range(100):
         for part in parts:
             model.partial_fit(*part)
-    assert model.n_iter_ == len(model.loss_curve_) == 80
+    assert model.n_iter_ == len(model.loss_curve_) == 200
     assert all(model.score(*part) > 0.9 for part in parts)
     with pytest.raises(ValueError, match="feature"):
         model.partial_fit(X[:, :1], y)
-    assert model.n_iter_ == 80
+    assert model.n_iter_ == 200
 
 
 def test_long_sequences_need_little_more_than_themselves():
