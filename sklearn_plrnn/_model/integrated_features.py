@@ -103,10 +103,10 @@ def _draw(series, n_units, is_reservoir, rng):
     return FastUnits(A, W * gain[:, None], h * gain, C * gain[:, None], clock * gain, tick)
 
 
-def _sums(fast, batches, n_sequences):
+def _sums(fast, batches, n_sequences, rng):
     """Of relu(fast), up to what readers see at the end, (n, F); steps, targets, weights."""
     F, workspace, parts, count = len(fast.A), Workspace(), [], 0
-    for batch in batches.ordered():
+    for batch in batches.epoch(rng):
         T, B, _ = batch.inputs.shape
         f, C = _network(fast, batch.inputs.dtype)
         states = propagate(f, np.zeros_like(f.A), batch.inputs, C=C, workspace=workspace)
@@ -145,7 +145,7 @@ def _last_steps(batch):
 
 def _solve(objective, fast, batches, n_integrators, n_readers, rng):
     """`Integrators` for the features of these fast units, or None where they predict nothing."""
-    sums, steps, targets, weights = _sums(fast, batches, MAX_SEQUENCES)
+    sums, steps, targets, weights = _sums(fast, batches, MAX_SEQUENCES, rng)
     counted = weights > 0
     sums, steps, targets, weights = (x[counted] for x in (sums, steps, targets, weights))
     n = len(sums)

@@ -16,11 +16,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._model.cells import CELLS
-from .._model.initialization import INITS, initialize
+from .._model.initialization import initialize
 from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
 from .._random_state import local_random_state
-from .._training.loop import SOLVERS, Settings, best_of, minimize, restarts, threads_within
+from .._training.loop import Settings, best_of, minimize, restarts, threads_within
 from .._training.optimizers import SCHEDULES
 from ._sequences import Scaling
 
@@ -36,8 +36,6 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         "l2": [Interval(Real, 0, None, closed="left")],
         "architecture": [StrOptions(set(CELLS))],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions(set(INITS))],
-        "solver": [StrOptions(set(SOLVERS))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "learning_rate": [StrOptions(set(SCHEDULES))],
         "max_iter": [Interval(Integral, 0, None, closed="left")],

@@ -212,6 +212,8 @@ class DSReconstructor(BasePLRNN):
         **BasePLRNN._parameter_constraints,
         "n_components": [*BasePLRNN._parameter_constraints["n_components"], None],
         "readout": [StrOptions({"auto", *READOUTS})],
+        "init": [StrOptions({"lift", "identity", "random"})],
+        "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
         "forcing": [StrOptions(set(FORCINGS)), None],
         "forcing_strength": [Interval(Real, 0, 1, closed="both"), None],
         "forcing_interval": [Interval(Integral, 1, None, closed="left")],
