@@ -55,21 +55,21 @@ class Series(NamedTuple):
         """First row of each sequence."""
         return np.cumsum(self.lengths) - self.lengths if self.begins is None else self.begins
 
-    def total(self, power=0):
-        """Weights, times a power of the targets, added up over all targets and outputs."""
+    def totals(self, power=0):
+        """Of each sequence, weights times a power of the targets, added up over all of them."""
         by_target = np.zeros(len(self.targets))
         for i in range(self.targets.shape[1]):
             weights = self.weights[:, i % self.weights.shape[1]]
             by_target += weights * self.targets[:, i].astype(float) ** power
         if not self.per_step:
-            return by_target.sum()
+            return by_target
         until = np.r_[0, np.cumsum(by_target)]
-        return float((until[self.first + self.lengths] - until[self.first]).sum())
+        return until[self.first + self.lengths] - until[self.first]
 
     @property
     def target_power(self):
         """Weighted mean square of the targets: the loss of answering zero."""
-        return self.total(power=2) / max(self.total(), np.finfo(float).tiny)
+        return self.totals(power=2).sum() / max(self.totals().sum(), np.finfo(float).tiny)
 
     def gather(self, rows):
         """Standardized inputs of rows (T, B), (T, B, K)."""
@@ -108,11 +108,16 @@ def split_tail(series, fraction, context):
 
 
 def split_sequences(series, fraction, rng):
-    """Training series and a held-out one, of randomly chosen sequences."""
-    n = len(series.lengths)
-    order = rng.permutation(n)
-    n_train = n - max(1, round(fraction * n))
-    return series.choose(np.sort(order[:n_train])), series.choose(np.sort(order[n_train:]))
+    """Training series and a held-out one, of randomly chosen sequences that count."""
+    counted = np.flatnonzero(series.totals() > 0)
+    if len(counted) < 2:
+        raise ValueError(
+            f"Holding out sequences needs two of positive weight or more, got {len(counted)}."
+        )
+    n_held_out = min(max(1, round(fraction * len(counted))), len(counted) - 1)
+    held_out = np.sort(rng.choice(counted, n_held_out, replace=False))
+    kept = np.setdiff1d(np.arange(len(series.lengths)), held_out)
+    return series.choose(kept), series.choose(held_out)
 
 
 class SequenceBatches:
@@ -127,7 +132,7 @@ class SequenceBatches:
         self._series = series
         self._windows = _cover(series, sequence_length)
         self._sequences = _cover(series, None)
-        self._total_weight = series.total()
+        self._total_weight = series.totals().sum()
         self.target_power = series.target_power
         if batch_size is None:
             batch_size = int(np.clip(len(self._windows.first) // 25, 4, 100))

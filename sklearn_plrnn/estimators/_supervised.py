@@ -160,8 +160,9 @@ class SupervisedPLRNN(BasePLRNN):
 
     def _holds_out(self, series):
         """Gauss-Newton accepts steps on held-out data, where there are any to spare."""
-        n_samples = len(series.lengths) if len(series.lengths) > 1 else len(series.inputs)
-        is_needed = self.solver_ == "gauss-newton" and n_samples >= MIN_SEQUENCES
+        one = len(series.lengths) == 1
+        n_counted = len(series.inputs) if one else np.count_nonzero(series.totals())
+        is_needed = self.solver_ == "gauss-newton" and n_counted >= MIN_SEQUENCES
         return self.early_stopping or is_needed
 
     def _split(self, series, context):

@@ -9,6 +9,7 @@ from sklearn_plrnn._training.batches import (
     SequenceBatches,
     Series,
     WindowBatches,
+    split_sequences,
     split_tail,
     stretches,
 )
@@ -143,3 +144,33 @@ def test_split_tail_of_many_holds_out_whole_sequences(per_step):
 def test_stretches_cover_all_rows_in_order(lengths, max_numbers):
     rows = [r.T[inside.T] for r, inside in stretches(np.array(lengths), 1, max_numbers=max_numbers)]
     np.testing.assert_array_equal(np.concatenate(rows), np.arange(sum(lengths)))
+
+
+@given(lengths, st.booleans(), st.floats(0.05, 0.9), st.integers(0, 99))
+def test_random_sequences_are_held_out_whole_and_once(lengths, per_step, fraction, seed):
+    series = numbered(lengths, per_step=per_step)
+    if len(lengths) < 2:
+        with pytest.raises(ValueError, match="two of positive weight"):
+            split_sequences(series, fraction, np.random.default_rng(seed))
+        return
+    parts = split_sequences(series, fraction, np.random.default_rng(seed))
+    numbers = [
+        batch.inputs[:n, i, 0]
+        for part in parts
+        for batch in SequenceBatches(part, 3).whole()
+        for i, n in enumerate(lengths_of(batch))
+    ]
+    np.testing.assert_array_equal(np.sort(np.concatenate(numbers)), series.inputs[:, 0])
+    assert len(parts[1].lengths) == min(max(1, round(fraction * len(lengths))), len(lengths) - 1)
+    total = sum(part.totals(power=2).sum() for part in parts)
+    np.testing.assert_allclose(total, np.sum(series.targets.astype(float) ** 2))
+
+
+def test_what_does_not_count_is_not_held_out():
+    series = numbered([5] * 20, per_step=False)
+    weights = np.zeros((20, 1))
+    weights[[3, 8, 11]] = 1
+    series = series._replace(weights=weights)
+    for seed in range(10):
+        kept, held_out = split_sequences(series, 0.3, np.random.default_rng(seed))
+        assert held_out.weights.all() and kept.weights.sum() == 2
