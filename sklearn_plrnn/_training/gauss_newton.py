@@ -27,11 +27,10 @@ def gauss_newton(run, rng):
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
         H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
         damping = _descend(run, H, gradient, damping)
-        failed = run.best_loss >= before
-        last = failed or n + 1 == run.settings.max_iter
-        run.end_epoch(run.best_loss, run.best_loss, np.nan, last)
         idle = idle + 1 if run.best_loss > (1 - PROGRESS) * before else 0
-        if failed or idle >= MAX_IDLE:
+        done = run.best_loss >= before or idle >= MAX_IDLE
+        run.end_epoch(run.best_loss, run.best_loss, np.nan, done or n + 1 == run.settings.max_iter)
+        if done:
             return
 
 

@@ -118,6 +118,8 @@ class _Run:
     def begin(self):
         """Count the start among the candidates."""
         self.start_value = self.monitored()
+        if self.settings.verbose:
+            show("start", self.start_value, last=self.settings.max_iter == 0)
         self.keep_if_best(self.start_value)
         self.checkpoint()
 
@@ -192,7 +194,7 @@ class _Run:
         if n % interval == 0 or last:
             self.checkpoint()
         if settings.verbose:
-            report(n, settings.max_iter, loss, rate, last)
+            show(f"epoch {n}/{settings.max_iter}", loss, rate, last)
 
     def result(self):
         """Best parameters: of the checkpoints if they were scored, else of the monitored value."""
@@ -310,11 +312,12 @@ def flatten(params):
     return vector, views
 
 
-def report(epoch, n_epochs, loss, rate, last):
-    """One line that is written over, epoch after epoch."""
-    rate = "" if np.isnan(rate) else f"  rate {rate:.1e}"
-    end = "\n" if last else ""
-    sys.stdout.write(f"\repoch {epoch}/{n_epochs}  loss {loss:.3e}{rate}{end}")
+def show(stage, loss=np.nan, rate=np.nan, last=False):
+    """One line that is written over, stage after stage."""
+    parts = [stage]
+    parts += [] if np.isnan(loss) else [f"loss {loss:.3e}"]
+    parts += [] if np.isnan(rate) else [f"rate {rate:.1e}"]
+    sys.stdout.write(f"\r{'  '.join(parts):<50}" + ("\n" if last else ""))
     sys.stdout.flush()
 
 

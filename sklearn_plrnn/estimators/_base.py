@@ -20,7 +20,7 @@ from .._model.initialization import initialize
 from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
 from .._random_state import local_random_state
-from .._training.loop import Settings, best_of, minimize, restarts, threads_within
+from .._training.loop import Settings, best_of, minimize, restarts, show, threads_within
 from .._training.optimizers import SCHEDULES
 from ._sequences import Scaling
 
@@ -215,6 +215,8 @@ def _train_once(seed, *, problem, start, init, settings, optimizer_state):
     rng = np.random.default_rng(seed)
     batches = make_batches(series)
     if start is None:
+        if settings.verbose:
+            show(f"start: {init}")
         start = initialize(init, objective, series, batches, rng)
     held_out = None if held_out is None else make_batches(held_out)
     return minimize(objective, start, batches, held_out, settings, rng, select, optimizer_state)

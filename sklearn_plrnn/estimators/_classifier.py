@@ -100,7 +100,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does after the best parameters so far have been stored.
     verbose : bool or int, default=0
-        Whether to show one updating line with epoch, loss and rate.
+        Whether to show one updating line with stage, loss and rate.
     dtype : {"float32", "float64"} or None, default=None
         Precision; None is that of X.
 

@@ -227,7 +227,9 @@ def test_best_of_restarts():
 def test_progress_is_one_updating_line(capsys):
     run(max_iter=3, verbose=1)
     out = capsys.readouterr().out
-    assert out.count("\r") == 3 and out.count("\n") == 1 and out.endswith("\n")
-    assert "epoch 3/3" in out and "loss" in out and "rate" in out
+    assert out.count("\r") == 4 and out.count("\n") == 1 and out.endswith("\n")
+    stages = [line.split("  ")[0] for line in out.split("\r")[1:]]
+    assert stages == ["start", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert "loss" in out and "rate" in out
     run(max_iter=3)
     assert capsys.readouterr().out == ""
