@@ -29,7 +29,8 @@ autosummary_generate = True
 autodoc_default_options = {
     "members": True,
     # scikit-learn writes these, and links to its own documentation.
-    "exclude-members": "set_fit_request, set_predict_request, set_score_request",
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_predict_request, "
+    "set_score_request",
 }
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

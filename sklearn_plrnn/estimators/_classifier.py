@@ -67,7 +67,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         else 400. With 0 the start is kept.
     batch_size : int or None, default=None
         Number of sequences in a minibatch. None is a 25th of them, 4 to 100. A gradient needs
-        memory for at most ``n_timesteps * batch_size * (6 n_components + 2 n_hidden)`` numbers (a
+        memory for about ``n_timesteps * batch_size * (6 n_components + 2 n_hidden)`` numbers (a
         third of the first term with numba), `n_hidden` counting only for "shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(n_timesteps) states and to compute the

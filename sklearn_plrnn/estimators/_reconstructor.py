@@ -90,7 +90,7 @@ class DSReconstructor(BasePLRNN):
         Number of windows in a minibatch.
     sequence_length : int or None, default=None
         Steps of a window; None is 100, or fewer if no trajectory is that long. A gradient needs
-        memory for at most ``sequence_length * batch_size * (10 n_components + 2 n_hidden)``
+        memory for about ``sequence_length * batch_size * (10 n_components + 2 n_hidden)``
         numbers, `n_hidden` counting only for "shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(sequence_length) of a window's states and to compute the

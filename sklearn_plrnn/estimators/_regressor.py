@@ -70,7 +70,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         With a target at each step, gradients of longer series are taken on windows of this many
         rows, overlapping by half: the first half of a window warms the state up. None is 100; what
         acts over many more steps needs longer windows. With one target per sequence, sequences are
-        always taken whole. A gradient needs memory for at most
+        always taken whole. A gradient needs memory for about
         ``sequence_length * batch_size * (6 n_components + 2 n_hidden)`` numbers (a third of the
         first term with numba), `n_hidden` counting only for "shallow".
     gradient_checkpointing : bool, default=False

@@ -26,6 +26,7 @@ DEFAULT_ITERATIONS = {"gauss-newton": 20, "adam": 400, "sgd": 400, "lbfgs": 400}
 # with the square of the number of parameters.
 MIN_SEQUENCES = 50
 MAX_PARAMETERS = 4000
+SECOND_COPY = 2**25  # bytes; larger data are standardized as they are gathered, batch after batch
 
 
 class SupervisedPLRNN(BasePLRNN):
@@ -187,12 +188,15 @@ class SupervisedPLRNN(BasePLRNN):
             self.output_mean_, self.output_scale_ = outputs
         # A target that does not count may be huge, and zero times infinity would count.
         targets = np.where(weights > 0, targets, self.output_mean_)
+        inputs, scaling = sequences.rows, Scaling(self.input_mean_, self.input_scale_)
+        if inputs.nbytes <= SECOND_COPY:
+            inputs, scaling = scaling.apply(inputs), None
         return Series(
-            sequences.rows,
+            inputs,
             sequences.lengths,
             Scaling(self.output_mean_, self.output_scale_).apply(targets),
             weights,
-            Scaling(self.input_mean_, self.input_scale_),
+            scaling,
         )
 
     def _weights(self, sample_weight, sequences, n_targets):

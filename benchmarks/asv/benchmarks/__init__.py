@@ -1,0 +1,1 @@
+"""Speed and memory of what users call, from commit to commit; see ``doc/developing.rst``."""
