@@ -39,7 +39,6 @@ from sklearn_plrnn._recurrence.sensitivities import (
 )
 from sklearn_plrnn._training import loop
 from sklearn_plrnn._training.batches import SequenceBatches, Series
-from sklearn_plrnn.estimators._sequences import Scaling
 
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
 STEPS_PER_EPOCH = 25
@@ -102,8 +101,7 @@ def training(size, dtype):
     T, B, M = size
     objective, params, batch = problem(T, B * STEPS_PER_EPOCH, M, dtype)
     inputs, targets, weights = (x.swapaxes(0, 1).reshape(-1, x.shape[2]) for x in batch[:3])
-    lengths, scaling = np.full(B * STEPS_PER_EPOCH, T), Scaling.of(inputs)
-    series = Series(inputs, lengths, targets, weights, scaling)
+    series = Series(inputs, np.full(B * STEPS_PER_EPOCH, T), targets, weights)
     settings = loop.Settings(max_grad_norm=1.0)
     run = loop._Run(objective, params, SequenceBatches(series, B), None, settings, None)
     run.begin()

@@ -36,6 +36,10 @@ class PLRNN(NamedTuple):
         """The map; the diagonal of W is held at zero, hence so is its gradient."""
         return PiecewiseLinearMap(params["A"], without_diagonal(params["W"]), params["h"])
 
+    def pull_back(self, bar):
+        """Cotangents of the parameters from those of the map."""
+        return {"A": bar["A"], "W": without_diagonal(bar["W"]), "h": bar["h"]}
+
     @property
     def n_features(self):
         """Number of relu that a step takes."""
@@ -75,6 +79,11 @@ class Shallow(NamedTuple):
     def lower(self, params):
         """The map with V = W2 and theta = h2."""
         return PiecewiseLinearMap(*(params[name] for name in ("A", "W1", "h1", "W2", "h2")))
+
+    def pull_back(self, bar):
+        """Cotangents of the parameters from those of the map."""
+        names = {"A": "A", "W": "W1", "h": "h1", "V": "W2", "theta": "h2"}
+        return {name: bar[part] for part, name in names.items()}
 
     @property
     def n_features(self):

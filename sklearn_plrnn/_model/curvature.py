@@ -68,7 +68,6 @@ class Curvature:
         """J (R B, entries), residuals (R B,), and what they leave of the gradient (entries,)."""
         objective, factors = self.objective, []
         f, linear = objective.cell.lower(params), objective.readout.linear(params)
-        loss_of = lambda p: objective.loss.value(p["outputs"], batch.targets, batch.weights)
 
         def functionals(outputs):
             if batch.at_end:
@@ -76,9 +75,7 @@ class Curvature:
             parts = outputs, batch.targets, batch.weights
             v, residual = objective.loss.factors(*parts, n_samples, rng)
             if residual is None:
-                v = np.concatenate(
-                    [v, value_and_gradients(loss_of, {"outputs": outputs})[1]["outputs"][None]]
-                )
+                v = np.concatenate([v, objective.loss.value_and_slope(*parts)[1][None]])
             factors.extend((v, residual))
             return v @ linear[0] if batch.at_end else v
 

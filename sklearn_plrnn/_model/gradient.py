@@ -8,7 +8,7 @@ hand, which saves most of what the graph around the recurrence costs; anything e
 
 import numpy as np
 from autograd.core import VJPNode, add_outgrads, toposort
-from autograd.extend import defvjp, primitive
+from autograd.extend import defvjp, defvjp_argnums, primitive
 from autograd.tracer import isbox, new_box, trace_stack
 
 
@@ -49,26 +49,34 @@ def without_diagonal(W):
 defvjp(without_diagonal, lambda value, W: without_diagonal)
 
 
+def pull_and_slopes(A, W, h, units, anchor, n_couplings, alpha):
+    """``alpha (mean (A_i - anchor)^2 + sum W_ij^2 / n_couplings + mean h_i^2)``, i in `units`.
+
+    Beside the value, its derivatives with respect to these rows of A, W and h.
+    """
+    A, W, h = A[units] - anchor, W[units], h[units]
+    one, many = A.dtype.type(alpha / len(units)), A.dtype.type(alpha / n_couplings)
+    value = one * (A @ A + h @ h) + many * np.vdot(W, W)
+    return value, (2 * one * A, 2 * many * W, 2 * one * h)
+
+
 @primitive
 def pull(A, W, h, units, anchor, n_couplings, alpha):
-    """``alpha (mean (A_i - anchor)^2 + sum W_ij^2 / n_couplings + mean h_i^2)``, i in `units`."""
-    A, W, h = A[units] - anchor, W[units].ravel(), h[units]
-    return A.dtype.type(alpha) * ((A @ A + h @ h) / len(units) + W @ W / n_couplings)
+    """The value of `pull_and_slopes`."""
+    return pull_and_slopes(A, W, h, units, anchor, n_couplings, alpha)[0]
 
 
-def _pull_vjp(shift, x, units, n, alpha):
+def _pull_vjp(argnums, value, arguments, _):
+    slopes, units = pull_and_slopes(*arguments)[1], arguments[3]
+
     def vjp(bar):
-        x_bar = np.zeros_like(x)
-        x_bar[units] = (x[units] - shift) * (2 * bar * alpha / n)
-        return x_bar
+        bars = []
+        for i in argnums:
+            bars.append(np.zeros_like(arguments[i]))
+            bars[-1][units] = bar * slopes[i]
+        return bars
 
     return vjp
 
 
-defvjp(
-    pull,
-    lambda _, A, W, h, units, anchor, n, alpha: _pull_vjp(anchor, A, units, len(units), alpha),
-    lambda _, A, W, h, units, anchor, n, alpha: _pull_vjp(0, W, units, n, alpha),
-    lambda _, A, W, h, units, anchor, n, alpha: _pull_vjp(0, h, units, len(units), alpha),
-    argnums=(0, 1, 2),
-)
+defvjp_argnums(pull, _pull_vjp)

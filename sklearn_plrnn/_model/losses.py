@@ -19,7 +19,15 @@ class SquaredError(NamedTuple):
 
     def value(self, outputs, targets, weights):
         """Scalar, differentiable with respect to the outputs."""
-        return _squared_error(outputs, targets, weights, [])
+        return _value(self, outputs, targets, weights, [])
+
+    def value_and_slope(self, outputs, targets, weights):
+        """The value and its derivative with respect to the outputs."""
+        residual = outputs - targets
+        weighted = weights * residual
+        value = np.vdot(weighted, residual)
+        weighted *= 2
+        return value, weighted
 
     def factors(self, outputs, targets, weights, n_samples, rng):
         """Vectors v, and the residual (R, B) or None."""
@@ -40,7 +48,15 @@ class CrossEntropy(NamedTuple):
 
     def value(self, outputs, targets, weights):
         """Scalar, differentiable with respect to the outputs."""
-        return _cross_entropy(outputs, targets, weights, [])
+        return _value(self, outputs, targets, weights, [])
+
+    def value_and_slope(self, outputs, targets, weights):
+        """The value and its derivative with respect to the outputs."""
+        log_sum = logsumexp(outputs, axis=-1, keepdims=True)
+        # Weights add up to one over targets, of which there are N for a label.
+        weights = outputs.shape[-1] * weights
+        value = ((log_sum - (targets * outputs).sum(axis=-1, keepdims=True)) * weights).sum()
+        return value, (np.exp(outputs - log_sum) - targets) * weights
 
     def factors(self, outputs, targets, weights, n_samples, rng):
         """Vectors v of labels sampled from the model (the Fisher information), and None."""
@@ -61,34 +77,13 @@ LOSSES = {"squared_error": SquaredError, "cross_entropy": CrossEntropy}
 
 
 @primitive
-def _squared_error(outputs, targets, weights, left_behind):
-    residual = outputs - targets
-    weighted = weights * residual
-    left_behind.append(weighted)
-    return np.vdot(weighted, residual)
+def _value(loss, outputs, targets, weights, left_behind):
+    value, slope = loss.value_and_slope(outputs, targets, weights)
+    left_behind.append(slope)
+    return value
 
 
-def _squared_error_vjp(value, outputs, targets, weights, left_behind):
-    return lambda bar: left_behind[-1] * (2 * bar)
-
-
-defvjp(_squared_error, _squared_error_vjp, argnums=(0,))
-
-
-@primitive
-def _cross_entropy(outputs, targets, weights, left_behind):
-    log_sum = logsumexp(outputs, axis=-1, keepdims=True)
-    weights = outputs.shape[-1] * weights  # they add up to one over targets, which are N a label
-    left_behind.append((log_sum, weights))
-    return ((log_sum - (targets * outputs).sum(axis=-1, keepdims=True)) * weights).sum()
-
-
-def _cross_entropy_vjp(value, outputs, targets, weights, left_behind):
-    log_sum, weights = left_behind[-1]
-    return lambda bar: (np.exp(outputs - log_sum) - targets) * (weights * bar)
-
-
-defvjp(_cross_entropy, _cross_entropy_vjp, argnums=(0,))
+defvjp(_value, lambda value, *arguments: lambda bar: bar * arguments[-1][-1], argnums=(1,))
 
 
 def _softmax(outputs):

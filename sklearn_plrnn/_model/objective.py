@@ -16,6 +16,7 @@ import numpy as np
 
 from .._recurrence import Workspace, propagate
 from .curvature import Curvature
+from .explicit_gradient import explicit_gradient, is_explicit
 from .gradient import value_and_gradients
 from .losses import SquaredError
 
@@ -75,11 +76,14 @@ class Objective(NamedTuple):
     def penalties(self, params, f):
         """What is added to the loss; `f` is the map that `params` lower to."""
         value = self.penalty.value(self.cell, f)
-        return value + self.l2 * self._size(params) if self.l2 else value
+        return value + self.l2 * self.size(params) if self.l2 else value
 
     def buffered(self, n_threads=1):
         """``value`` and ``value_and_gradients`` of (params, batch), with one workspace for both."""
-        value = partial(self.value, workspace=Workspace(n_threads))
+        workspace = Workspace(n_threads)
+        value = partial(self.value, workspace=workspace)
+        if is_explicit(self):
+            return value, partial(explicit_gradient, self, workspace)
         return value, partial(value_and_gradients, value)
 
     def curvature(self, n_threads=1):
@@ -118,7 +122,10 @@ class Objective(NamedTuple):
         targets, determined = self.readout.estimate(params, batch.observed, batch.known)
         return targets, self.forcing.gain(n_timesteps, batch.targets.dtype) * determined
 
-    def _size(self, params):
+    def size(self, params):
         """Mean squares of coupling, input and readout weights, added up."""
-        weights = [x for name, x in params.items() if name[0] in "WCB"]
-        return sum(anp.mean(x**2) for x in weights)
+        return sum(anp.mean(params[name] ** 2) for name in self.weights(params))
+
+    def weights(self, params):
+        """Names of coupling, input and readout weights."""
+        return [name for name in params if name[0] in "WCB"]

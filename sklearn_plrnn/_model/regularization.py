@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .gradient import pull
+from .gradient import pull, pull_and_slopes
 
 
 def regularized_units(n_components, n_observed, fraction):
@@ -38,6 +38,10 @@ class ManifoldAttractor(NamedTuple):
         """Penalty of the map `f` that `cell` lowered to."""
         return _pull(self, cell, f)
 
+    def value_and_slopes(self, cell, f):
+        """The value and its derivatives with respect to rows `units` of A, W and h, by name."""
+        return _pull_and_slopes(self, cell, f)
+
 
 class PullToZero(NamedTuple):
     """The same with A pulled to 0: ordinary L2 on the same rows, for comparison."""
@@ -51,14 +55,28 @@ class PullToZero(NamedTuple):
         """Penalty of the map `f` that `cell` lowered to."""
         return _pull(self, cell, f)
 
+    def value_and_slopes(self, cell, f):
+        """The value and its derivatives with respect to rows `units` of A, W and h, by name."""
+        return _pull_and_slopes(self, cell, f)
+
 
 PENALTIES = {"manifold-attractor": ManifoldAttractor, "l2": PullToZero}
 
 
 def _pull(penalty, cell, f):
-    units = penalty.units
-    if penalty.alpha == 0 or len(units) == 0:
+    if penalty.alpha == 0 or len(penalty.units) == 0:
         return 0.0
+    return pull(f.A, f.W, f.h, *_arguments(penalty, cell))
+
+
+def _pull_and_slopes(penalty, cell, f):
+    if penalty.alpha == 0 or len(penalty.units) == 0:
+        return 0.0, {}
+    value, slopes = pull_and_slopes(f.A, f.W, f.h, *_arguments(penalty, cell))
+    return value, dict(zip("AWh", slopes, strict=True))
+
+
+def _arguments(penalty, cell):
     # A PLRNN of one unit has no coupling to average over.
-    n_couplings = max(cell.free_couplings(len(units)), 1)
-    return pull(f.A, f.W, f.h, units, penalty.anchor, n_couplings, penalty.alpha)
+    n_couplings = max(cell.free_couplings(len(penalty.units)), 1)
+    return penalty.units, penalty.anchor, n_couplings, penalty.alpha

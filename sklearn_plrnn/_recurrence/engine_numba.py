@@ -31,9 +31,9 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
     # Features that are max(z, floor) are as quickly made again: one step of them is enough.
     plain = f.V is None and f.theta is None
     features = workspace.array("features", (1 if plain else T, B, f.n_hidden), dtype)
+    weights = (*_weights(f), *_port_weights(ports, M, dtype))
     arguments = (
-        *_weights(f),
-        *_port_weights(ports, M, dtype),
+        *weights,
         states,
         outputs,
         forced,
@@ -46,7 +46,7 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
     block, dense = _blocks(B)
     kernel = (kernels_dense if dense else kernels_sparse).forward[dtype]
     workspace.share(lambda i, j: kernel(*arguments, block, i, j), -(-B // block))
-    return Tape(states, outputs, forced, None if plain else features)
+    return Tape(states, outputs, forced, None if plain else features, weights)
 
 
 def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
@@ -62,8 +62,7 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
     sums = np.zeros((n_blocks, 2 * M + L), dtype)  # of A, h, theta
     outputs_bar = _full("outputs_bar", outputs_bar, outputs_bar.shape, dtype, workspace)
     arguments = (
-        *_weights(f),
-        *_port_weights(ports, M, dtype),
+        *tape.weights,
         tape.forced,
         tape.forced if tape.features is None else tape.features,
         _full("full_gain", gain, shape, dtype, workspace),

@@ -52,19 +52,48 @@ defvjp_argnums(_propagate, _vjp_maker)
 START, INPUTS, TARGETS, GAIN = 8, 9, 10, 11  # places among the arguments; before them, parameters
 
 
+def run_and_pull_back(pull, f, start, *arrays, **options):
+    """``value, cotangents``, without autograd, where ``pull(outputs)`` is (value, outputs_bar).
+
+    The cotangents are those of the map's arrays, C, B, b and the start (B, M), by name. The other
+    arguments are those of `propagate`.
+    """
+    run = Run(*run_arguments(f, start, *arrays, **options))
+    value, outputs_bar = pull(run.forward())
+    parts = [
+        (*_parameter_shares(run, stretch), stretch.pullback.start)
+        for stretch in run.backward(outputs_bar)
+    ]
+    totals = (
+        parts[0]
+        if len(parts) == 1
+        else [
+            None if shares[0] is None else reduce(np.add, shares)
+            for shares in zip(*parts, strict=True)
+        ]
+    )
+    return value, dict(zip(COTANGENTS, (*totals[:-1], parts[-1][-1]), strict=True))
+
+
+COTANGENTS = ("A", "W", "h", "V", "theta", "C", "B", "b", "start")
+
+
 def _shares(run, stretch, argnums):
     """A stretch's part in the cotangents of the arguments asked for."""
     targets, gain, bar = stretch.targets, stretch.gain, stretch.pullback
     C = run.ports.C
-    weights = weight_gradients(run.f, run.ports, stretch, run.workspace)
-    parameters = (bar.A, weights.W, bar.h, weights.V, bar.theta, weights.C, weights.B, weights.b)
     over_time = {
         INPUTS: lambda: bar.drive.copy() if C is None else bar.drive @ C,
         TARGETS: lambda: bar.forced * gain,
         GAIN: lambda: bar.forced * (targets - stretch.tape.states[:-1]),
     }
-    known = (*parameters, bar.start)
+    known = (*_parameter_shares(run, stretch), bar.start)
     return [over_time[i]() if i in over_time else known[i] for i in argnums]
+
+
+def _parameter_shares(run, stretch):
+    bar, weights = stretch.pullback, weight_gradients(run.f, run.ports, stretch, run.workspace)
+    return bar.A, weights.W, bar.h, weights.V, bar.theta, weights.C, weights.B, weights.b
 
 
 def _combined(run, argnum, shares):

@@ -23,6 +23,7 @@ class Tape(NamedTuple):
     outputs: np.ndarray  # (T, B, N); a view of `states` where all units are read as they are
     forced: np.ndarray  # (T, B, M), ztilde; a view of `states` where nothing is forced
     features: np.ndarray | None  # (T, B, L), g(ztilde); None where that is as quickly made again
+    weights: tuple | None = None  # of map and ports, in the form that the engine takes
 
 
 class Pullback(NamedTuple):
