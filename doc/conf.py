@@ -39,3 +39,13 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"demo\.py",
     "show_memory": False,
 }
+
+
+def without_foreign_labels(app, what, name, obj, options, lines):
+    """Replace what scikit-learn's own docstrings refer to in its documentation, by its text."""
+    lines[:] = [line.replace(":ref:`accuracy <accuracy_score>`", "accuracy") for line in lines]
+
+
+def setup(app):
+    """Connect to Sphinx."""
+    app.connect("autodoc-process-docstring", without_foreign_labels)

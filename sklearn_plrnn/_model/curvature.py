@@ -67,6 +67,8 @@ class Curvature:
     def _rows(self, params, batch, n_samples, rng):
         """J (R B, entries), residuals (R B,), and what they leave of the gradient (entries,)."""
         objective, factors = self.objective, []
+        due = (batch.weights > 0).any(axis=-1).sum(axis=0).max(initial=1)
+        n_samples = min(n_samples, int(due) * batch.targets.shape[-1])
         f, linear = objective.cell.lower(params), objective.readout.linear(params)
 
         def functionals(outputs):

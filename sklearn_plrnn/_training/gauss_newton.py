@@ -19,7 +19,7 @@ MAX_IDLE = 5
 
 
 def gauss_newton(run, rng):
-    """Take steps until they no longer help."""
+    """Take steps until they no longer help, each from other sequences."""
     curvature, damping, idle = run.curvature(), FIRST_DAMPING, 0
     n_sequences = SEQUENCES_PER_PARAMETER * run.vector.size
     for n in range(run.settings.max_iter):
@@ -28,7 +28,7 @@ def gauss_newton(run, rng):
         H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
         damping = _descend(run, H, gradient, damping)
         idle = idle + 1 if run.best_loss > (1 - PROGRESS) * before else 0
-        done = run.best_loss >= before or idle >= MAX_IDLE
+        done = idle == MAX_IDLE
         run.end_epoch(run.best_loss, run.best_loss, np.nan, done or n + 1 == run.settings.max_iter)
         if done:
             return
@@ -37,9 +37,9 @@ def gauss_newton(run, rng):
 def _descend(run, H, gradient, damping):
     """Make the first of ever shorter steps that lowers the monitored value; the damping after it.
 
-    Without any, parameters stay as they are.
+    Without any, parameters and damping stay as they are: other sequences may show a way.
     """
-    here, diagonal = run.vector.copy(), H.diagonal().copy()
+    here, first, diagonal = run.vector.copy(), damping, H.diagonal().copy()
     diagonal += FLOOR * diagonal.mean() + np.finfo(float).tiny
     for _ in range(MAX_TRIALS):
         step = _solve(H, damping * diagonal, gradient)
@@ -51,7 +51,7 @@ def _descend(run, H, gradient, damping):
                 return max(damping / 4, DAMPING[0])
         damping = min(4 * damping, DAMPING[1])
     run.vector[...] = here
-    return damping
+    return first
 
 
 def _solve(H, damping, gradient):

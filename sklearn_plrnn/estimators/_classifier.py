@@ -131,9 +131,9 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
     loss_curve_ : list of float
         Mean training loss of each epoch or iteration, in standardized units, penalties included.
     validation_curve_ : list of float
-        Held-out loss after each epoch, with `early_stopping`.
+        Held-out loss after each epoch or iteration, where data were held out.
     best_loss_ : float
-        Smallest monitored loss: held-out with `early_stopping`, else training.
+        Smallest monitored loss: held-out where data were held out, else training.
     restart_scores_ : list of float
         `best_loss_` of every restart.
     n_iter_ : int

@@ -150,6 +150,11 @@ class SupervisedPLRNN(BasePLRNN):
             and objective.cell.n_features >= objective.cell.n_components
         )
         self.solver_, self.init_ = self.solver, self.init
+        if self.init == "closed-form" and self.per_step_:
+            raise ValueError(
+                'init="closed-form" needs one target per sequence; for a target at each step use '
+                '"auto", "identity" or "random".'
+            )
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if solvable else "adam"
         if self.init == "auto":

@@ -509,3 +509,9 @@ def test_long_sequences_need_little_more_than_themselves():
     finally:
         tracemalloc.stop()
     assert peak < X.nbytes
+
+
+def test_a_closed_form_start_for_every_step_is_refused():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    with pytest.raises(ValueError, match=r'init="closed-form" needs one target per sequence'):
+        quick(init="closed-form").fit(X, X[:, 0])
