@@ -77,7 +77,8 @@ class Curvature:
             parts = outputs, batch.targets, batch.weights
             v, residual = objective.loss.factors(*parts, n_samples, rng)
             if residual is None:
-                v = np.concatenate([v, objective.loss.value_and_slope(*parts)[1][None]])
+                loss = lambda p: objective.loss.value(p["x"], batch.targets, batch.weights)
+                v = np.concatenate([v, value_and_gradients(loss, {"x": outputs})[1]["x"][None]])
             factors.extend((v, residual))
             return v @ linear[0] if batch.at_end else v
 
