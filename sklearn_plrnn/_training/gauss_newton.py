@@ -14,8 +14,8 @@ FIRST_DAMPING = 1e-2  # of the diagonal
 DAMPING = (1e-9, 1e9)
 FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
 MAX_TRIALS = 8  # of one step
-PROGRESS = 0.1  # relative decrease below which an iteration counts as idle
-MAX_IDLE = 5
+PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
+MAX_IDLE = 8
 
 
 def gauss_newton(run, rng):
