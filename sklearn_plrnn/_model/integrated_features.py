@@ -117,7 +117,7 @@ def _sums(fast, batches, n_sequences, rng):
         sums = relu.sum(axis=0, dtype=float)
         at = 0 if batch.at_end else last, np.arange(B)
         steps = np.maximum(last - 1, 0)
-        parts.append((sums, steps, batch.targets[at], batch.weights[at].mean(axis=-1)))
+        parts.append((sums, steps, batch.targets[at], B * batch.weights[at].mean(axis=-1)))
         count += B
         if count >= n_sequences:
             break
@@ -162,7 +162,7 @@ def _solve(objective, fast, batches, n_integrators, n_readers, rng):
     _, s, Vt = scipy.linalg.svd(
         (predicted - predicted.mean(axis=0)) / np.sqrt(n), full_matrices=False
     )
-    if s[0] == 0:
+    if s[0] <= 1e-8 * np.abs(wanted).max():
         return None
     k = int((s > SHARE * s[0]).sum())
     directions = coefficients @ Vt[:k].T / s[:k]

@@ -40,9 +40,10 @@ def ridge_regression(design, targets, weights):
 def _counted(objective, params, batches):
     """States (n, M), targets (n, N) and weights (n,) of what counts in each batch, in double."""
     for batch in batches.ordered():
+        size = batch.inputs.shape[1]  # a batch's weights are divided by it
         counted = (batch.weights > 0).any(axis=-1)
         states = objective.states(params, batch, at_end=batch.at_end)[counted]
-        weights = batch.weights[counted].mean(axis=-1)
+        weights = size * batch.weights[counted].mean(axis=-1)
         yield states.astype(float), batch.targets[counted].astype(float), weights.astype(float)
 
 
@@ -62,7 +63,7 @@ def _(loss: SquaredError, rows, ridges):
 
 @_solve.register
 def _(loss: CrossEntropy, rows, ridges):
-    states, targets, weights = (np.concatenate(x)[:MAX_ROWS] for x in zip(*rows, strict=True))
+    states, targets, weights = (_some(np.concatenate(x), MAX_ROWS) for x in zip(*rows, strict=True))
     labels = targets.argmax(axis=1)
     if not np.isfinite(states).all() or len(np.unique(labels)) < 2:
         return None
@@ -79,6 +80,11 @@ def _(loss: CrossEntropy, rows, ridges):
     return B, b - B @ mean
 
 
+def _some(x, n):
+    """At most `n` rows, evenly spread, for rows may be in the order of their labels."""
+    return x[:: -(-len(x) // n)]
+
+
 def _logistic(states, labels, weights, ridge):
     fitted = LogisticRegression(C=1 / (ridge * len(states)), max_iter=200, tol=1e-3)
     with warnings.catch_warnings():
@@ -88,9 +94,10 @@ def _logistic(states, labels, weights, ridge):
 
 def _logistic_ridge(states, labels, weights, ridges):
     """The ridge with the smallest error on held-out rows."""
-    states, labels, weights = (x[: MAX_ROWS // 10] for x in (states, labels, weights))
+    states, labels, weights = (_some(x, MAX_ROWS // 10) for x in (states, labels, weights))
     out = np.arange(len(states)) % EVERY == EVERY - 1
-    if len(ridges) == 1 or len(np.unique(labels[~out])) < len(np.unique(labels)):
+    n_labels = len(np.unique(labels[~out]))
+    if len(ridges) == 1 or not out.any() or n_labels < max(2, len(np.unique(labels))):
         return ridges[-1]
     errors = []
     for ridge in ridges:
@@ -102,10 +109,11 @@ def _logistic_ridge(states, labels, weights, ridges):
 
 def _moments(rows):
     """Weighted second moments of (states, 1, targets), of rows held out and of the others; N."""
-    held_out = kept = 0.0
+    held_out, kept, count = 0.0, 0.0, 0
     for states, targets, weights in rows:
         table = np.hstack([states, np.ones((len(states), 1)), targets])
-        out = np.arange(len(states)) % EVERY == EVERY - 1
+        out = (count + np.arange(len(states))) % EVERY == EVERY - 1
+        count += len(states)
         scaled = table.T * weights
         held_out = held_out + scaled[:, out] @ table[out]
         kept = kept + scaled[:, ~out] @ table[~out]

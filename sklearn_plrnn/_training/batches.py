@@ -91,10 +91,14 @@ def split_tail(series, fraction, context):
         return series.sequences(0, n_train), series.sequences(n_train, n)
     if not series.per_step:
         raise ValueError("early_stopping=True needs at least two sequences, got one.")
-    n_rows = len(series.inputs)
-    n_train = n_rows - max(1, round(fraction * n_rows))
-    if n_train < 1:
-        raise ValueError("early_stopping=True needs at least two rows in X, got one.")
+    counted = np.flatnonzero(series.weights.any(axis=1))
+    n_kept = len(counted) - max(1, round(fraction * len(counted)))
+    if n_kept < 1:
+        raise ValueError(
+            f"Holding out the last rows of X needs two of positive weight or more, got "
+            f"{len(counted)}."
+        )
+    n_train = counted[n_kept]  # rows before the first one that is held out
     first = max(0, n_train - context)
     weights = series.weights.copy()
     weights[:n_train] = 0

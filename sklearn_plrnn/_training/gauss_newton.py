@@ -59,6 +59,6 @@ def _solve(H, damping, gradient):
     damped.flat[:: len(H) + 1] += damping
     try:
         factor = scipy.linalg.cho_factor(damped, overwrite_a=True)
+        return scipy.linalg.cho_solve(factor, gradient)
     except (scipy.linalg.LinAlgError, ValueError):  # not positive definite, not finite
         return None
-    return scipy.linalg.cho_solve(factor, gradient)

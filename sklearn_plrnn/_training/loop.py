@@ -214,7 +214,7 @@ class _Run:
             len(self.loss_curve),
             self.checkpoint_scores,
             self.interrupted,
-            self.n_retries >= MAX_RETRIES or not np.isfinite(self.best_loss),
+            self.n_retries >= MAX_RETRIES or not (np.isfinite(self.best_loss) or self.interrupted),
             self.optimizer_state,
         )
 
@@ -224,7 +224,9 @@ def _first_order(run, rng):
     settings = run.settings
     make = partial(OPTIMIZERS[settings.solver], run.vector.size, run.vector.dtype)
     optimizer, factor, epoch = make(), 1.0, 0
-    vars(optimizer).update(copy.deepcopy(run.optimizer_state) or {})
+    state = copy.deepcopy(run.optimizer_state) or {}
+    if state.keys() == vars(optimizer).keys():  # left by the same optimizer
+        vars(optimizer).update(state)
     while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_stale():
         rate = factor * settings.learning_rate_init
         rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)

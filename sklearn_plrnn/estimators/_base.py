@@ -20,6 +20,7 @@ from .._model.initialization import initialize
 from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
 from .._random_state import local_random_state
+from .._training.blas import single_threaded_blas
 from .._training.loop import Settings, best_of, minimize, restarts, show, threads_within
 from .._training.optimizers import SCHEDULES
 from ._sequences import Scaling
@@ -136,7 +137,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         run = partial(
             _train_once,
             problem=(objective, series, held_out, make_batches, select),
-            start=self._warm_params(objective) if self._is_warm() else None,
+            start=self._warm_params(objective, series.inputs.dtype) if self._is_warm() else None,
             init=self.init_,
             settings=settings,
             optimizer_state=getattr(self, "optimizer_state_", None) if stream else None,
@@ -148,7 +149,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         if stream:
             earlier = getattr(self, "loss_curve_", [])
             best = best._replace(loss_curve=[*earlier, *best.loss_curve], n_iter=len(earlier) + 1)
-            self.optimizer_state_ = best.optimizer_state
+        self.optimizer_state_ = best.optimizer_state
         self._store(objective, best)
         self.restart_scores_ = [result.score for result in results]
         self._warn_of_trouble(best)
@@ -179,15 +180,15 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             params["b"] = Scaling(self.output_mean_, self.output_scale_).apply(self.b_)
         return params
 
-    def _warm_params(self, objective):
+    def _warm_params(self, objective, dtype):
         """Parameters of the previous fit, if they still fit the problem."""
-        params = self._params()
-        expected = objective.init(np.random.default_rng(0), self.A_.dtype)
+        expected = objective.init(np.random.default_rng(0), dtype)
+        params = {name: x.astype(dtype) for name, x in self._params().items()}
         shapes = [{name: x.shape for name, x in p.items()} for p in (params, expected)]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"warm_start=True, but the previous fit left parameters of shapes {shapes[0]} and "
-                f"this one needs {shapes[1]}. Use warm_start=False to start anew."
+                f"The previous fit left parameters of shapes {shapes[0]}, and to go on from there "
+                f"(warm_start=True, or partial_fit) this one needs {shapes[1]}. Start anew instead."
             )
         return params
 
@@ -217,6 +218,7 @@ def _train_once(seed, *, problem, start, init, settings, optimizer_state):
     if start is None:
         if settings.verbose:
             show(f"start: {init}")
-        start = initialize(init, objective, series, batches, rng)
+        with single_threaded_blas():
+            start = initialize(init, objective, series, batches, rng)
     held_out = None if held_out is None else make_batches(held_out)
     return minimize(objective, start, batches, held_out, settings, rng, select, optimizer_state)

@@ -78,7 +78,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         Smallest decrease of the held-out loss that counts as progress; for "lbfgs" also the largest
         gradient component at convergence.
     n_iter_no_change : int, default=10
-        With `early_stopping`, epochs without progress before training ends.
+        With `early_stopping`, epochs without progress before training ends (not "gauss-newton").
     early_stopping : bool, default=False
         Hold some sequences out of training, keep the parameters that are best there and stop when
         they no longer improve. Gauss-Newton does so in any case, from 50 sequences on.
@@ -126,10 +126,11 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         Names of the learned arrays; each is an attribute with an underscore added.
     architecture_, init_, solver_ : str
         Cell, start and solver that were used.
-    optimizer_state_ : dict
-        Moments of the solver, from which `partial_fit` goes on.
+    optimizer_state_ : dict or None
+        Moments of "adam" or "sgd", from which `partial_fit` goes on; else None.
     loss_curve_ : list of float
-        Mean training loss of each epoch or iteration, in standardized units, penalties included.
+        Mean training loss of each epoch or iteration, in standardized units, penalties included; of
+        "gauss-newton" the smallest monitored loss so far.
     validation_curve_ : list of float
         Held-out loss after each epoch or iteration, where data were held out.
     best_loss_ : float
@@ -262,7 +263,8 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         y : array-like of shape (n_sequences,)
             Labels.
         sample_weight : array-like of shape (n_sequences,), default=None
-            Weight of each sequence. One of zero weight has no influence.
+            Weight of each sequence. A label of zero weight has no influence; its inputs still take
+            part in the standardization.
 
         Returns
         -------
@@ -391,7 +393,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         labels = self._learn_classes(y, len(sequences.lengths), classes, reset)
         dtype = sequences.rows.dtype
         weights = self._weights(sample_weight, sequences, len(labels))
-        by_class = compute_sample_weight(self.class_weight, self.classes_[labels])
+        by_class = self._class_weights(labels, stream)
         targets = np.eye(len(self.classes_), dtype=dtype)[labels]
         self.per_step_ = False
         return self._fit_to(
@@ -410,8 +412,15 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
                 f"y has {len(y)} labels, but X holds {n_sequences} sequences: Found input "
                 f"variables with inconsistent numbers of samples: [{n_sequences}, {len(y)}]."
             )
+        known = np.unique(y if classes is None else classes)
+        if self._is_warm() and (reset or classes is not None):
+            if not np.array_equal(known, self.classes_):
+                raise ValueError(
+                    f"This model goes on from classes {self.classes_.tolist()}, but is given "
+                    f"{known.tolist()}."
+                )
         if reset:
-            self.classes_ = np.unique(y if classes is None else classes)
+            self.classes_ = known
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
@@ -419,6 +428,23 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
                 f"{self.classes_.tolist()}."
             )
         return np.searchsorted(self.classes_, y)
+
+    def _class_weights(self, labels, stream):
+        """Weight of the class of each label."""
+        if self.class_weight == "balanced":
+            if stream:
+                raise ValueError(
+                    'class_weight="balanced" needs all labels at once; give partial_fit a dict.'
+                )
+            return compute_sample_weight("balanced", labels)
+        given = self.class_weight or {}
+        unknown = [label for label in given if label not in self.classes_]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown}, which are not among the classes "
+                f"{self.classes_.tolist()}."
+            )
+        return np.array([given.get(label, 1.0) for label in self.classes_.tolist()])[labels]
 
     def _check(self, X):
         """Validated sequences for a prediction."""

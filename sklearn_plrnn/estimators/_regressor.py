@@ -82,7 +82,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         Smallest decrease of the held-out loss that counts as progress; for "lbfgs" also the largest
         gradient component at convergence.
     n_iter_no_change : int, default=10
-        With `early_stopping`, epochs without progress before training ends.
+        With `early_stopping`, epochs without progress before training ends (not "gauss-newton").
     early_stopping : bool, default=False
         Hold the last rows of a single series, or some of many sequences, out of training, keep the
         parameters that are best there and stop when they no longer improve. Gauss-Newton does so
@@ -136,10 +136,11 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         Names of the learned arrays; each is an attribute with an underscore added.
     architecture_, init_, solver_ : str
         Cell, start and solver that were used.
-    optimizer_state_ : dict
-        Moments of the solver, from which `partial_fit` goes on.
+    optimizer_state_ : dict or None
+        Moments of "adam" or "sgd", from which `partial_fit` goes on; else None.
     loss_curve_ : list of float
-        Mean training loss of each epoch or iteration, in standardized units, penalties included.
+        Mean training loss of each epoch or iteration, in standardized units, penalties included; of
+        "gauss-newton" the smallest monitored loss so far.
     validation_curve_ : list of float
         Held-out loss after each epoch or iteration, where data were held out.
     best_loss_ : float

@@ -155,6 +155,12 @@ class SupervisedPLRNN(BasePLRNN):
                 'init="closed-form" needs one target per sequence; for a target at each step use '
                 '"auto", "identity" or "random".'
             )
+        cell = objective.cell
+        if self.init == "closed-form" and cell.n_features < cell.n_components:
+            raise ValueError(
+                f'init="closed-form" needs n_hidden >= n_components, got n_hidden={self.n_hidden} '
+                f"and n_components={self.n_components}."
+            )
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if solvable else "adam"
         if self.init == "auto":
@@ -166,8 +172,8 @@ class SupervisedPLRNN(BasePLRNN):
 
     def _holds_out(self, series):
         """Gauss-Newton accepts steps on held-out data, where there are any to spare."""
-        one = len(series.lengths) == 1
-        n_counted = len(series.inputs) if one else np.count_nonzero(series.totals())
+        rows = len(series.lengths) == 1 and series.per_step
+        n_counted = np.count_nonzero(series.weights.any(axis=1) if rows else series.totals())
         is_needed = self.solver_ == "gauss-newton" and n_counted >= MIN_SEQUENCES
         return self.early_stopping or is_needed
 
@@ -218,7 +224,8 @@ class SupervisedPLRNN(BasePLRNN):
 
     def _check_lengths(self, sequences):
         longest = int(sequences.lengths.max())
-        shortest_allowed = {"sequence_length": self.sequence_length, "washout": self.washout + 1}
+        shortest_allowed = {"sequence_length": self.sequence_length}
+        shortest_allowed |= {"washout": self.washout + 1} if self.per_step_ else {}
         for name, rows in shortest_allowed.items():
             if rows is not None and rows > longest:
                 raise ValueError(
