@@ -216,3 +216,36 @@ def test_inside_a_search_and_a_pipeline(fitted):
 def test_bad_input_is_named(X, y, message):
     with pytest.raises(ValueError, match=message):
         classifier(n_channels=2).fit(X, y)
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_a_closed_form_start_from_hardly_any_sequences(n):
+    X, _ = sequences(n)
+    model = classifier(init="closed-form", max_iter=0).fit(X, np.arange(n) % 2)
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_sorted_labels_are_all_seen():
+    X, y = sequences(6000, n_channels=1)
+    order = np.argsort(y)
+    model = classifier(max_iter=0, init="closed-form").fit(X[order], y[order])
+    assert model.score(X, y) > 0.6
+
+
+def test_class_weights_are_those_of_the_classes_not_of_the_part():
+    X, y = sequences(60)
+    model = classifier(class_weight={"low": 2.0})
+    model.partial_fit(X[y != "low"], y[y != "low"], classes=["low", "middle", "top"])
+    with pytest.raises(ValueError, match=r"class_weight names \['none'\]"):
+        classifier(class_weight={"none": 2.0}).fit(X, y)
+    with pytest.raises(ValueError, match='class_weight="balanced" needs all labels'):
+        classifier(class_weight="balanced").partial_fit(X, y)
+
+
+def test_classes_do_not_change_on_the_way():
+    X, y = sequences(60)
+    model = classifier(warm_start=True, max_iter=1).fit(X, y == "top")
+    with pytest.raises(ValueError, match="goes on from classes"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="goes on from classes"):
+        model.partial_fit(X, y == "top", classes=[False, True, 2])

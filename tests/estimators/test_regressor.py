@@ -515,3 +515,47 @@ def test_a_closed_form_start_for_every_step_is_refused():
     X = np.random.default_rng(0).normal(size=(60, 2))
     with pytest.raises(ValueError, match=r'init="closed-form" needs one target per sequence'):
         quick(init="closed-form").fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("init", ["identity", "closed-form"])
+def test_the_start_weighs_all_sequences_alike(init):
+    """The last of 101 sequences is a batch of its own, and an outlier."""
+    X = np.random.default_rng(0).normal(size=(101, 10, 2))
+    y = X[:, 0, 0].copy()
+    y[-1] = 50
+    fits = [
+        quick(init=init, solver="lbfgs", max_iter=0, batch_size=size, regularized_fraction=0.0)
+        .fit(X, y)
+        .predict(X)
+        for size in (100, 101)
+    ]
+    np.testing.assert_allclose(*fits, rtol=1e-6, atol=1e-8)
+
+
+def test_gauss_newton_takes_a_single_sequence():
+    X = np.random.default_rng(0).normal(size=(1, 60, 1))
+    model = quick(solver="gauss-newton", max_iter=2, standardize=False).fit(X, [1.0])
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_rows_that_do_not_count_are_not_held_out():
+    X, y = filtered_noise(100)
+    weights = np.ones(100)
+    weights[-10:] = 0
+    model = quick(early_stopping=True).fit(X, y, weights)
+    assert np.isfinite(model.validation_curve_).all()
+    late = quick(early_stopping=True, washout=95).fit(X, y)
+    assert np.isfinite(late.validation_curve_).all()
+
+
+def test_an_embedded_start_needs_hidden_units():
+    X, y = make_addition(60, 8, random_state=0)
+    with pytest.raises(ValueError, match=r"n_hidden >= n_components, got n_hidden=3"):
+        quick(init="closed-form", architecture="shallow", n_hidden=3).fit(X, y)
+
+
+def test_a_stream_goes_on_in_the_precision_of_its_data():
+    X, y = filtered_noise(60)
+    model = quick().partial_fit(X.astype(np.float32), y)
+    assert model.A_.dtype == np.float32
+    assert model.partial_fit(X, y).A_.dtype == np.float64
