@@ -39,8 +39,9 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
             a = np.add(a, f.theta, out=g)
         np.maximum(a, floor, out=g)
         new = np.matmul(g, WT, out=states[t + 1])
-        new += np.multiply(z, f.A, out=linear)
+        # What is added to an integrator is small and must be whole before it is rounded.
         new += driven[t]
+        new += np.multiply(z, f.A, out=linear)
     return Tape(states, _read(ports, states[1:]), forced, features)
 
 

@@ -42,14 +42,14 @@ def forward(
             np.dot(g, WT, new)
             if inputs.shape[0] == 0:
                 for m in range(n * M):
-                    new_flat[m] += A_rows[m] * z_flat[m] + h_rows[m]
+                    new_flat[m] = (new_flat[m] + h_rows[m]) + A_rows[m] * z_flat[m]
             else:
                 given = inputs[t, first:last]
                 if CT.shape[0]:
                     np.dot(given, CT, drive[:n])
                 added = drive[:n].reshape(n * M) if CT.shape[0] else given.reshape(n * M)
                 for m in range(n * M):
-                    new_flat[m] += A_rows[m] * z_flat[m] + h_rows[m] + added[m]
+                    new_flat[m] = (new_flat[m] + h_rows[m] + added[m]) + A_rows[m] * z_flat[m]
             if Bm.shape[0]:
                 out = outputs[t, first:last]
                 np.dot(new, BT, out)

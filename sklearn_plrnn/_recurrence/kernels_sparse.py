@@ -129,13 +129,16 @@ def forward(
                     index[n], weight[n] = k, g[k]
                     n += on
                 for m in range(M):
-                    new[m] = A[m] * z[m] + h[m]
+                    new[m] = h[m]
                 if inputs.shape[0]:
                     _drive(new, CT, inputs, t, b)
                 if M < WIDE:
                     _add_dots(new, W, g)
                 else:
                     _add_rows(new, WT, index, weight, n)
+                # What is added to an integrator is small and must be whole before it is rounded.
+                for m in range(M):
+                    new[m] += A[m] * z[m]
                 _read(outputs, t, b, Bm, bias, new)
 
 

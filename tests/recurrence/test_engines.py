@@ -5,7 +5,7 @@ import pytest
 from autograd import grad
 from problems import random_problem
 
-from sklearn_plrnn._recurrence import Workspace, propagate
+from sklearn_plrnn._recurrence import PiecewiseLinearMap, Workspace, propagate
 from sklearn_plrnn._recurrence.engines import VARIABLE, engine_name
 
 CASES = {
@@ -86,3 +86,24 @@ def test_the_environment_chooses(name, monkeypatch):
     pytest.importorskip(name)
     monkeypatch.setenv(VARIABLE, name)
     assert engine_name() == name
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("n_sequences", [2, 30])
+@pytest.mark.parametrize("n_components", [5, 20])
+def test_rounding_does_not_carry_integrators_away(n_components, n_sequences, engine, monkeypatch):
+    """A bias that undoes the mean of what is added must not be rounded by itself at each step."""
+    pytest.importorskip(engine)
+    monkeypatch.setenv(VARIABLE, engine)
+    rng, T, M = np.random.default_rng(0), 10_000, n_components
+    A, W, h = np.zeros(M), np.zeros((M, M)), np.zeros(M)
+    A[0], W[0, 1:] = 1, 1e-3 / M
+    C = rng.normal(size=(M, 2)) * (np.arange(M) > 0)[:, None]
+    inputs = rng.normal(size=(T, n_sequences, 2))
+    h[0] = -W[0] @ np.maximum(inputs @ C.T, 0).mean(axis=(0, 1))
+    ends = []
+    for dtype in (np.float32, np.float64):
+        f = PiecewiseLinearMap(*(x.astype(dtype) for x in (A, W, h)))
+        start = np.full((1, M), 0.7, dtype)
+        ends.append(propagate(f, start, inputs.astype(dtype), C=C.astype(dtype))[-1, :, 0].copy())
+    np.testing.assert_allclose(*ends, atol=2e-5)
