@@ -243,7 +243,7 @@ def test_warm_start_goes_on():
     assert model.fit(X, y).best_loss_ < first
     cold = quick(max_iter=30, learning_rate="constant").fit(X, y)
     assert cold.fit(X, y).best_loss_ == first
-    with pytest.raises(ValueError, match="The previous fit left parameters.*warm_start=True"):
+    with pytest.raises(ValueError, match=r"The previous fit left parameters.*warm_start=True"):
         model.set_params(n_components=7).fit(X, y)
 
 
