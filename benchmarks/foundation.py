@@ -44,7 +44,7 @@ SYSTEMS = {
     },
 }
 FILES = {"lorenz63": "lorenz63.npz", "bursting": "bursting_neuron.npz"}
-ADDITION = {"max_iter": 100, "dtype": "float32"}
+ADDITION = {"solver": "adam", "max_iter": 100, "dtype": "float32"}
 VARIANTS = {
     "rPLRNN": {"alpha": 5.0, "init": "identity"},
     "PLRNN": {"alpha": 0.0, "init": "random"},
