@@ -26,50 +26,15 @@ def integrate(cell, params, units):
     return params
 
 
-class ManifoldAttractor(NamedTuple):
-    """``alpha (mean (A_i - 1)^2 + mean W_ij^2 + mean h_i^2)`` over regularized rows i."""
-
-    alpha: float
-    units: np.ndarray  # (m,)
-
-    anchor = 1.0
-
-    def value(self, cell, f):
-        """Penalty of the map `f` that `cell` lowered to."""
-        return _pull(self, cell, f)
-
-    def value_and_slopes(self, cell, f):
-        """The value and its derivatives with respect to rows `units` of A, W and h, by name."""
-        return _pull_and_slopes(self, cell, f)
-
-
-class PullToZero(NamedTuple):
-    """The same with A pulled to 0: ordinary L2 on the same rows, for comparison."""
-
-    alpha: float
-    units: np.ndarray  # (m,)
-
-    anchor = 0.0
-
-    def value(self, cell, f):
-        """Penalty of the map `f` that `cell` lowered to."""
-        return _pull(self, cell, f)
-
-    def value_and_slopes(self, cell, f):
-        """The value and its derivatives with respect to rows `units` of A, W and h, by name."""
-        return _pull_and_slopes(self, cell, f)
-
-
-PENALTIES = {"manifold-attractor": ManifoldAttractor, "l2": PullToZero}
-
-
-def _pull(penalty, cell, f):
+def _value(penalty, cell, f):
+    """Penalty of the map `f` that `cell` lowered to."""
     if penalty.alpha == 0 or len(penalty.units) == 0:
         return 0.0
     return pull(f.A, f.W, f.h, *_arguments(penalty, cell))
 
 
-def _pull_and_slopes(penalty, cell, f):
+def _value_and_slopes(penalty, cell, f):
+    """The value and its derivatives with respect to rows `units` of A, W and h, by name."""
     if penalty.alpha == 0 or len(penalty.units) == 0:
         return 0.0, {}
     value, slopes = pull_and_slopes(f.A, f.W, f.h, *_arguments(penalty, cell))
@@ -80,3 +45,26 @@ def _arguments(penalty, cell):
     # A PLRNN of one unit has no coupling to average over.
     n_couplings = max(cell.free_couplings(len(penalty.units)), 1)
     return penalty.units, penalty.anchor, n_couplings, penalty.alpha
+
+
+class ManifoldAttractor(NamedTuple):
+    """``alpha (mean (A_i - 1)^2 + mean W_ij^2 + mean h_i^2)`` over regularized rows i."""
+
+    alpha: float
+    units: np.ndarray  # (m,)
+
+    anchor = 1.0
+    value, value_and_slopes = _value, _value_and_slopes
+
+
+class PullToZero(NamedTuple):
+    """The same with A pulled to 0: ordinary L2 on the same rows, for comparison."""
+
+    alpha: float
+    units: np.ndarray  # (m,)
+
+    anchor = 0.0
+    value, value_and_slopes = _value, _value_and_slopes
+
+
+PENALTIES = {"manifold-attractor": ManifoldAttractor, "l2": PullToZero}

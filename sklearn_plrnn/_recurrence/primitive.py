@@ -14,7 +14,7 @@ import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
 from .products import weight_gradients
-from .run import Run, run_arguments
+from .run import PARAMETERS, Run, run_arguments
 
 
 def propagate(f, start, inputs=None, targets=None, gain=None, **options):
@@ -60,22 +60,12 @@ def run_and_pull_back(pull, f, start, *arrays, **options):
     """
     run = Run(*run_arguments(f, start, *arrays, **options))
     value, outputs_bar = pull(run.forward())
-    parts = [
-        (*_parameter_shares(run, stretch), stretch.pullback.start)
-        for stretch in run.backward(outputs_bar)
-    ]
-    totals = (
-        parts[0]
-        if len(parts) == 1
-        else [
-            None if shares[0] is None else reduce(np.add, shares)
-            for shares in zip(*parts, strict=True)
-        ]
-    )
-    return value, dict(zip(COTANGENTS, (*totals[:-1], parts[-1][-1]), strict=True))
-
-
-COTANGENTS = ("A", "W", "h", "V", "theta", "C", "B", "b", "start")
+    shares, start_bar = [], None
+    for stretch in run.backward(outputs_bar):
+        shares.append(_parameter_shares(run, stretch))
+        start_bar = stretch.pullback.start
+    totals = [None if x[0] is None else reduce(np.add, x) for x in zip(*shares, strict=True)]
+    return value, dict(zip(PARAMETERS, totals, strict=True)) | {"start": start_bar}
 
 
 def _shares(run, stretch, argnums):

@@ -10,6 +10,9 @@ from .engines import engine
 from .piecewise import PiecewiseLinearMap
 from .tape import Ports, Stretch, Workspace
 
+# Arrays of map and ports, in the order in which they are the first arguments of a `Run`.
+PARAMETERS = ("A", "W", "h", "V", "theta", "C", "B", "b")
+
 
 def run_arguments(
     f,

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from .products import weight_gradients_by_sequence
-from .run import Run, run_arguments
+from .run import PARAMETERS, Run, run_arguments
 
 ROWS = 1024  # of a product in single precision, so that its rounding errors stay small
 
@@ -28,9 +28,6 @@ class Sensitivities(NamedTuple):
     outputs: np.ndarray  # (T, B, N), or as `propagate` returns them
     parameters: np.ndarray  # adjoint: (R, B, P); forward: (B, T, N, P)
     start: np.ndarray  # adjoint: (R, B, M); forward: (B, T, N, M)
-
-
-PARAMETERS = ("A", "W", "h", "V", "theta", "C", "B", "b")
 
 
 def parameter_columns(f, ports):
