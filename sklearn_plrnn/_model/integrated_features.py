@@ -22,28 +22,16 @@ import numpy as np
 import scipy.linalg
 
 from .._recurrence import PiecewiseLinearMap, Workspace, propagate
+from .fast_units import reservoir, separate_units
 from .losses import CrossEntropy, SquaredError
 from .regularization import integrate
 from .solved_readout import ridge_regression, solve_readout
 
-DRAWS = (False, False, False, True, True)  # whether the fast units are a reservoir
+DRAWS = (separate_units, separate_units, separate_units, reservoir, reservoir)
 MAX_SEQUENCES = 6000  # more change the solution less than the draw does
 HELD_OUT = 0.25
-LONGEST = 50.0  # steps, time constants of the reservoir
-COUPLING = 0.3  # of its units, in the mean square
 SHARE = 0.05  # of the largest singular value; weaker directions are noise
 PENALTY = 0.01  # of the error, what the integrators' couplings may add to it
-
-
-class FastUnits(NamedTuple):
-    """Units that features are made of, ``z_t = A z + W relu(z) + C s_t + h + clock c_t``."""
-
-    A: np.ndarray  # (F,)
-    W: np.ndarray  # (F, F)
-    h: np.ndarray  # (F,)
-    C: np.ndarray  # (F, K)
-    clock: np.ndarray | None  # (F,), weights of a clock
-    tick: float  # of the clock, which runs to 1 on average
 
 
 class Integrators(NamedTuple):
@@ -64,9 +52,10 @@ def integrated_features(objective, series, batches, rng):
     fast_units, reader_units = np.split(others, [len(others) - n_readers])
     params = objective.init(rng, series.inputs.dtype)
     best = None
-    for is_reservoir in DRAWS if len(fast_units) and len(units) > 1 else ():
-        fast = _draw(series, len(fast_units), is_reservoir, rng)
-        found = _solve(objective, fast, batches, len(units) - is_reservoir, n_readers, rng)
+    for draw in DRAWS if len(fast_units) and len(units) > 1 else ():
+        fast = draw(series, len(fast_units), rng)
+        n_integrators = len(units) - (fast.clock is not None)
+        found = _solve(objective, fast, batches, n_integrators, n_readers, rng)
         if found is not None and (best is None or found.error < best[1].error):
             best = fast, found
     integrate(objective.cell, params, units)
@@ -77,30 +66,6 @@ def integrated_features(objective, series, batches, rng):
         params |= {"initial_state": start} if objective.learn_start else {}
         params = {name: np.asarray(x, series.inputs.dtype) for name, x in params.items()}
     return solve_readout(objective, params, batches)
-
-
-def _draw(series, n_units, is_reservoir, rng):
-    """Random fast units, kinks half on data points and half within their bounding box."""
-    points = series.gather(rng.integers(len(series.inputs), size=n_units)).astype(float)
-    low, high = (
-        series.standardize(x(series.inputs, axis=0)).astype(float) for x in (np.min, np.max)
-    )
-    span = np.where(high > low, high - low, 1.0)
-    K, tick = points.shape[1], 1 / float(series.lengths.mean())
-    C = rng.normal(size=(n_units, K)) / span
-    kinks = points
-    boxed = rng.random(n_units) < 0.5
-    kinks[boxed] = (low + rng.random((n_units, K)) * (high - low))[boxed]
-    if not is_reservoir:
-        zero = np.zeros((n_units, n_units))
-        return FastUnits(zero[0], zero, -(C * kinks).sum(axis=1), C, None, tick)
-    A = np.exp(-1 / np.exp(rng.uniform(np.log(0.3), np.log(LONGEST), n_units)))
-    W = rng.normal(0, COUPLING / np.sqrt(n_units), (n_units, n_units))
-    np.fill_diagonal(W, 0)
-    clock = rng.normal(size=n_units)
-    h = -(C * kinks).sum(axis=1) - clock * rng.random(n_units)
-    gain = 1 - A  # so that states are of the same size for all time constants
-    return FastUnits(A, W * gain[:, None], h * gain, C * gain[:, None], clock * gain, tick)
 
 
 def _sums(fast, batches, n_sequences, rng):

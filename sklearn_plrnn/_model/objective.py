@@ -122,6 +122,16 @@ class Objective(NamedTuple):
         targets, determined = self.readout.estimate(params, batch.observed, batch.known)
         return targets, self.forcing.gain(n_timesteps, batch.targets.dtype) * determined
 
+    def rates(self, params, span):
+        """Relative learning rates: what integrators receive adds up over `span` steps.
+
+        One rate for all would be too fast for them or too slow for the others.
+        """
+        rates = {name: np.ones_like(x) for name, x in params.items()}
+        for name in {*self.cell.rows, "C"} & rates.keys():
+            rates[name][self.penalty.units] /= math.sqrt(span)
+        return rates
+
     def size(self, params):
         """Mean squares of coupling, input and readout weights, added up."""
         return sum(anp.mean(params[name] ** 2) for name in self.weights(params))

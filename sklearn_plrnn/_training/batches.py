@@ -80,10 +80,10 @@ class Series(NamedTuple):
         return inputs if self.scaling is None else self.scaling.apply(inputs)
 
 
-def split_tail(series, fraction, context):
+def split_tail(series, fraction, context=None):
     """Training series and a held-out one: the last sequences, or the last rows of the only one.
 
-    Held-out rows keep up to `context` rows before them, with weight zero, to start from.
+    Held-out rows keep `context` rows before them, by default all, with weight zero, to start from.
     """
     n = len(series.lengths)
     if n > 1:
@@ -99,7 +99,7 @@ def split_tail(series, fraction, context):
             f"{len(counted)}."
         )
     n_train = counted[n_kept]  # rows before the first one that is held out
-    first = max(0, n_train - context)
+    first = 0 if context is None else max(0, n_train - context)
     weights = series.weights.copy()
     weights[:n_train] = 0
     part = lambda rows, weights: series._replace(
@@ -129,17 +129,18 @@ class SequenceBatches:
 
     Without `sequence_length` a window is a whole sequence. Otherwise windows overlap by half, and
     the first half of each only warms the state up, except at the beginning of its sequence.
-    Without `batch_size` there are about 25 batches of 4 to 100 windows, more if they are long.
+    Without `batch_size` there are about 25 batches, each of 4 windows at least and `largest` at
+    most, or more batches if windows are long.
     """
 
-    def __init__(self, series, batch_size=None, sequence_length=None):
+    def __init__(self, series, batch_size=None, sequence_length=None, largest=100):
         self._series = series
         self._windows = _cover(series, sequence_length)
         self._sequences = _cover(series, None)
         self._total_weight = series.totals().sum()
         self.target_power = series.target_power
         if batch_size is None:
-            batch_size = int(np.clip(len(self._windows.first) // 25, 4, 100))
+            batch_size = int(np.clip(len(self._windows.first) // 25, 4, largest))
             batch_size = min(batch_size, max(MAX_ROWS // int(self._windows.length.max()), 1))
         self._batch_size = batch_size
 
@@ -159,6 +160,11 @@ class SequenceBatches:
     def n_windows(self):
         """How many windows there are."""
         return len(self._windows.first)
+
+    @property
+    def span(self):
+        """Steps that a target sums up: all of a sequence's, if it has only one, on average."""
+        return 1.0 if self._series.per_step else float(self._windows.length.mean())
 
     @property
     def is_single(self):
@@ -206,6 +212,7 @@ class WindowBatches:
         self._scale = 1 / (self._length * max(_mean(series.weights), np.finfo(float).tiny))
 
     is_single = False
+    span = 1.0
 
     def epoch(self, rng):
         """Batches of random windows."""

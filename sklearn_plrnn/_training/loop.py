@@ -59,14 +59,24 @@ class Result(NamedTuple):
 
 
 def minimize(
-    objective, params, batches, held_out, settings, rng, select=None, optimizer_state=None
+    objective,
+    params,
+    batches,
+    held_out,
+    settings,
+    rng,
+    select=None,
+    optimizer_state=None,
+    rates=None,
 ):
     """Train from `params` on `batches`; return the best parameters met as a `Result`.
 
-    `optimizer_state` is what an earlier result has left, for a first-order solver to go on from.
+    `optimizer_state` is what an earlier result has left, for a first-order solver to go on from;
+    `rates`, like `params`, are by what its steps are multiplied.
     """
     run = _Run(objective, params, batches, held_out, settings, select)
     run.optimizer_state = optimizer_state
+    run.rates = 1 if rates is None else flatten(rates)[0]
     with single_threaded_blas(), np.errstate(all="ignore"):
         try:
             run.begin()
@@ -246,17 +256,19 @@ def _first_order(run, rng):
 
 
 def _epoch(run, optimizer, rate, rng):
-    """Losses of an epoch of steps; where one is not finite, no step is made."""
-    losses = []
+    """Losses of an epoch of steps; one that leads to where the loss is not finite is taken back."""
+    losses, before = [], run.vector.copy()
     for batch in run.batches.epoch(rng):
         loss = run.evaluate(batch)
         norm = clip_by_norm(run.gradient, run.settings.max_grad_norm)
         if np.isfinite(loss) and np.isfinite(norm):
             if run.is_monitored_in_passing:
                 run.keep_if_best(loss)
-            optimizer.step(run.vector, run.gradient, rate)
+            before[...] = run.vector
+            optimizer.step(run.vector, run.gradient, rate * run.rates)
             losses.append(loss)
         else:
+            run.vector[...] = before
             losses.append(np.inf)
     return np.array(losses)
 

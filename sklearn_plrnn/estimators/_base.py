@@ -221,4 +221,8 @@ def _train_once(seed, *, problem, start, init, settings, optimizer_state):
         with single_threaded_blas():
             start = initialize(init, objective, series, batches, rng)
     held_out = None if held_out is None else make_batches(held_out)
-    return minimize(objective, start, batches, held_out, settings, rng, select, optimizer_state)
+    # Without integrators to start from there are none to hold back.
+    rates = objective.rates(start, 1.0 if init == "random" else batches.span)
+    return minimize(
+        objective, start, batches, held_out, settings, rng, select, optimizer_state, rates
+    )

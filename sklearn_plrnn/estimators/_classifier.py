@@ -58,15 +58,17 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         Stochastic first-order methods; limited-memory BFGS on all the data at once;
         Levenberg-Marquardt steps with the Fisher information of sampled labels, accepted as long as
         they improve the prediction of held-out sequences, for up to some thousands of parameters.
-    learning_rate_init : float, default=3e-3
-        Rate of "adam" and "sgd" at the beginning.
+    learning_rate_init : float, default=5e-3
+        Rate of "adam" and "sgd" at the beginning. Unless the start is random, that
+        of what the regularized units receive is divided by ``sqrt(n_timesteps)``, for they add it
+        up.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
         Its schedule over `max_iter` epochs.
     max_iter : int or None, default=None
         Number of epochs ("adam", "sgd") or iterations (the others). None is 20 for "gauss-newton",
         else 400. With 0 the start is kept.
     batch_size : int or None, default=None
-        Number of sequences in a minibatch. None is a 25th of them, 4 to 100. A gradient needs
+        Number of sequences in a minibatch. None is a 25th of them, 4 to 32. A gradient needs
         memory for about ``n_timesteps * batch_size * (6 n_components + 2 n_hidden)`` numbers (a
         third of the first term with numba), `n_hidden` counting only for "shallow".
     gradient_checkpointing : bool, default=False
@@ -197,7 +199,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         n_hidden=100,
         init="identity",
         solver="adam",
-        learning_rate_init=3e-3,
+        learning_rate_init=5e-3,
         learning_rate="cosine",
         max_iter=None,
         batch_size=None,

@@ -58,14 +58,16 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         limited-memory BFGS on all the data at once. "auto" is "gauss-newton" with one target per
         sequence, 50 sequences or more and at most 4000 parameters, else "adam"; ``solver_`` tells.
     learning_rate_init : float, default=3e-3
-        Rate of "adam" and "sgd" at the beginning.
+        Rate of "adam" and "sgd" at the beginning. With one target per sequence and unless the start
+        is random, that of what the regularized units receive is divided by ``sqrt(n_timesteps)``,
+        for they add it up.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
         Its schedule over `max_iter` epochs.
     max_iter : int or None, default=None
         Number of epochs ("adam", "sgd") or iterations (the others). None is 20 for "gauss-newton",
         else 400. With 0 the start is kept.
     batch_size : int or None, default=None
-        Number of sequences, or of windows, in a minibatch. None is a 25th of them, 4 to 100.
+        Number of sequences, or of windows, in a minibatch. None is a 25th of them, 4 to 32.
     sequence_length : int or None, default=None
         With a target at each step, gradients of longer series are taken on windows of this many
         rows, overlapping by half: the first half of a window warms the state up. None is 100; what

@@ -26,6 +26,8 @@ DEFAULT_ITERATIONS = {"gauss-newton": 20, "adam": 400, "sgd": 400, "lbfgs": 400}
 # with the square of the number of parameters.
 MIN_SEQUENCES = 50
 MAX_PARAMETERS = 4000
+MINIBATCH = 32  # sequences at most by default; larger ones leave first-order methods too few steps
+LARGEST_BATCH = {"gauss-newton": 100, "lbfgs": 100}  # all that counts is that kernels are busy
 SECOND_COPY = 2**25  # bytes; larger data are standardized as they are gathered, batch after batch
 
 
@@ -123,8 +125,13 @@ class SupervisedPLRNN(BasePLRNN):
         window = self._window()
         train, held_out = series, None
         if self._holds_out(series) and not stream:
-            train, held_out = self._split(series, window or len(series.inputs))
-        make_batches = partial(SequenceBatches, batch_size=self.batch_size, sequence_length=window)
+            train, held_out = self._split(series)
+        make_batches = partial(
+            SequenceBatches,
+            batch_size=self.batch_size,
+            sequence_length=window,
+            largest=LARGEST_BATCH.get(self.solver_, MINIBATCH),
+        )
         interrupted = self._train(objective, train, held_out, make_batches, stream=stream)
         self.last_state_ = self._last_state(sequences)
         return interrupted
@@ -150,11 +157,6 @@ class SupervisedPLRNN(BasePLRNN):
             and objective.cell.n_features >= objective.cell.n_components
         )
         self.solver_, self.init_ = self.solver, self.init
-        if self.init == "closed-form" and self.per_step_:
-            raise ValueError(
-                'init="closed-form" needs one target per sequence; for a target at each step use '
-                '"auto", "identity" or "random".'
-            )
         cell = objective.cell
         if self.init == "closed-form" and cell.n_features < cell.n_components:
             raise ValueError(
@@ -177,10 +179,13 @@ class SupervisedPLRNN(BasePLRNN):
         is_needed = self.solver_ == "gauss-newton" and n_counted >= MIN_SEQUENCES
         return self.early_stopping or is_needed
 
-    def _split(self, series, context):
-        """Training and held-out series: the last rows of one series, random ones of sequences."""
+    def _split(self, series):
+        """Training and held-out series: the last rows of one series, random ones of sequences.
+
+        The last rows are predicted from the beginning: what is unstable anywhere shows there.
+        """
         if len(series.lengths) == 1:
-            return split_tail(series, self.validation_fraction, context)
+            return split_tail(series, self.validation_fraction)
         seed = local_random_state(self.random_state).randint(2**31 - 1)
         return split_sequences(series, self.validation_fraction, np.random.default_rng(seed))
 

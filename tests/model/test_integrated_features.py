@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_plrnn._model import integrated_features
 from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.fast_units import reservoir, separate_units
 from sklearn_plrnn._model.initialization import initialize
 from sklearn_plrnn._model.losses import LOSSES
 from sklearn_plrnn._model.objective import Objective
@@ -96,11 +97,11 @@ def test_an_order_of_events_is_told_by_reservoir_and_clock(monkeypatch):
     series = Series(X.reshape(-1, 2), np.full(2500, 40), labels, np.ones((2500, 1)))
     objective = objective_of(M=40, n_outputs=2, loss="cross_entropy")
     errors = {}
-    for is_reservoir in (True, False):
-        monkeypatch.setattr(integrated_features, "DRAWS", (is_reservoir,) * 4)
+    for draw in (reservoir, separate_units):
+        monkeypatch.setattr(integrated_features, "DRAWS", (draw,) * 4)
         params = start(objective, series.sequences(0, 2000))
-        errors[is_reservoir] = mean_error(objective, params, series.sequences(2000, 2500))
-    assert errors[True] < 0.9 * np.log(2) < errors[False]
+        errors[draw] = mean_error(objective, params, series.sequences(2000, 2500))
+    assert errors[reservoir] < 0.9 * np.log(2) < errors[separate_units]
 
 
 @pytest.mark.parametrize("options", [{"fraction": 0.0}, {"fraction": 1.0}, {"learn_start": False}])

@@ -142,3 +142,16 @@ def test_memory_of_a_gradient_is_as_documented(cell, forcing, checkpointing, rng
     if checkpointing and not forcing:
         numbers *= 3 / np.sqrt(n_timesteps)
     assert peak < 1.1 * n_timesteps * n_sequences * (numbers + data)
+
+
+def test_rates_hold_back_what_integrators_add_up(rng):
+    objective = assemble("plrnn", "affine", "manifold-attractor", None)
+    params = objective.init(rng, np.float32)
+    rates, units = objective.rates(params, 100), objective.penalty.units
+    assert {k: x.shape for k, x in rates.items()} == {k: x.shape for k, x in params.items()}
+    assert {x.dtype for x in rates.values()} == {np.dtype(np.float32)}
+    for name, x in rates.items():
+        held_back = np.full(x.shape, 1.0)
+        if name in "AWhC":
+            held_back[units] = 0.1
+        np.testing.assert_allclose(x, held_back, rtol=1e-6)

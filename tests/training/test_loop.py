@@ -75,11 +75,13 @@ def start():
     return {name: np.zeros_like(x) for name, x in TARGET.items()}
 
 
-def run(batches=None, objective=None, held_out=None, select=None, **settings):
+def run(batches=None, objective=None, held_out=None, select=None, rates=None, **settings):
     settings = Settings(**{"learning_rate_init": 0.1, "max_iter": 200} | settings)
     rng = np.random.default_rng(0)
     batches = batches or Shifts(0)
-    return minimize(objective or Quadratic(), start(), batches, held_out, settings, rng, select)
+    return minimize(
+        objective or Quadratic(), start(), batches, held_out, settings, rng, select, rates=rates
+    )
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -131,6 +133,30 @@ class Poisoned(Quadratic):
     def value(self, params, batch):
         value = super().value(params, batch)
         return value if params["a"][0] < 0.5 else value * np.nan
+
+
+def test_relative_rates_hold_parameters_back():
+    rates = {"a": np.ones(2), "b": np.zeros((1, 1))}
+    params = run(rates=rates, learning_rate_init=0.1).params
+    np.testing.assert_allclose(params["a"], TARGET["a"], atol=0.01)
+    assert params["b"] == 0
+
+
+def test_a_step_into_nowhere_is_taken_back():
+    """Momentum carries across the minimum to where nothing is finite; the epoch goes on."""
+
+    class Cliff(Quadratic):
+        n_values = 0
+
+        def value(self, params, batch):
+            self.n_values += 1
+            x = params["a"][0]
+            return super().value(params, batch) + (0 * x if x < 1.2 else np.inf * x)
+
+    cliff = Cliff()
+    result = run(Shifts(*[0.0] * 100), objective=cliff, learning_rate_init=0.2, max_iter=1)
+    assert result.best_loss < 1e-2
+    assert cliff.n_values == 100 + 2 * 100  # one epoch, and a look at the start and at the end
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
