@@ -513,7 +513,7 @@ def test_long_sequences_need_little_more_than_themselves():
 
 @pytest.mark.parametrize("as_sequences", [False, True])
 def test_the_closed_form_start_for_every_step_is_an_echo_state_network(as_sequences):
-    """It recalls what a weight-free memory cannot: inputs of some steps ago, on new rows."""
+    """It recalls inputs of many steps ago, on new rows, without training."""
     X = np.random.default_rng(0).normal(size=(1200, 1))
     y = np.convolve(X[:, 0], 0.8 ** np.arange(40))[:1200]
     if as_sequences:
@@ -522,8 +522,6 @@ def test_the_closed_form_start_for_every_step_is_an_echo_state_network(as_sequen
     model = RegularizedPLRNNRegressor(30, init="closed-form", max_iter=0, random_state=0)
     assert model.fit(X[:half], y[:half]).score(X[half:], y[half:]) > 0.9
     assert model.init_ == "closed-form" and model.n_iter_ == 0
-    trained = clone(model).set_params(max_iter=60).fit(X[:half], y[:half])
-    assert trained.score(X[half:], y[half:]) >= model.score(X[half:], y[half:])
 
 
 @pytest.mark.parametrize("init", ["identity", "closed-form"])
