@@ -56,8 +56,9 @@ MODELS = {
 }
 BASELINES = ("RNN", "iRNN", "npRNN", "oRNN", "LSTM")
 CLASSIFIERS = {
-    "adam": {"alpha": 5.0, "learning_rate_init": 1e-3},
-    "adam-0": {"alpha": 0.0, "learning_rate_init": 1e-3},
+    "ours": {"alpha": 5.0},
+    "ours-0": {"alpha": 0.0},
+    "larger": {"alpha": 5.0, "n_components": 128},
 }
 
 
@@ -117,10 +118,14 @@ def classify(task, T, model, seed, options):
     X, y, X_test, y_test = mnist(options.mnist, permuted=task == "permuted")
     rng = np.random.default_rng(seed)
     kept = rng.permutation(len(X))[: options.n_train if options.quick else len(X)]
-    parameters = {"max_iter": options.epochs, **CLASSIFIERS[model]}
+    parameters = {"max_iter": options.epochs, "n_iter_no_change": options.epochs}
     begin = time.perf_counter()
     fitted = RegularizedPLRNNClassifier(
-        random_state=seed, n_jobs=options.threads, early_stopping=True, **parameters
+        random_state=seed,
+        n_jobs=options.threads,
+        early_stopping=True,
+        verbose=options.verbose,
+        **parameters | CLASSIFIERS[model],
     ).fit(X[kept], y[kept])
     seconds = time.perf_counter() - begin
     log_p = fitted.predict_log_proba(X_test)[np.arange(len(y_test)), y_test]
@@ -224,6 +229,7 @@ def main():
     )
     parser.add_argument("--epochs", type=int, default=100, help="on MNIST")
     parser.add_argument("--mnist", default=str(MNIST))
+    parser.add_argument("--verbose", action="store_true", help="show the progress on MNIST")
     parser.add_argument("--noisy", action="store_true")
     parser.add_argument("--quick", action="store_true", help="short sequences, three seeds")
     options = parser.parse_args()

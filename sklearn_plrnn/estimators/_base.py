@@ -89,11 +89,29 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             twin.__dict__ = {k: v for k, v in vars(self).items() if not k.endswith("_")}
         return twin
 
-    def _take_over(self, twin, interrupted):
-        """Become what the twin was fitted to; pass an interrupt on if so asked."""
+    def _take_over(self, twin, result):
+        """Become what the twin was fitted to; warn of what went wrong, as a line of the caller's.
+
+        To be called from the public method itself, which scikit-learn wraps in one frame more.
+        """
         self.__dict__ = vars(twin)
-        if interrupted and self.on_interrupt == "raise":
+        if result.interrupted and self.on_interrupt == "raise":
             raise KeyboardInterrupt("fit was interrupted; the best parameters so far are kept")
+        if result.interrupted:
+            warnings.warn(
+                f"Training was interrupted after {result.n_iter} of {self._max_iter()} iterations; "
+                "the best parameters so far are kept.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if result.diverged:
+            warnings.warn(
+                "Training diverged again and again and was stopped; the best parameters so far are "
+                f"kept. Lower learning_rate_init (now {self.learning_rate_init:g}) or "
+                f"max_grad_norm (now {self.max_grad_norm}).",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _max_iter(self):
         """Epochs or iterations at most."""
@@ -117,7 +135,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         return Objective(cell, readout, penalty, n_inputs, **options)
 
     def _train(self, objective, series, held_out, make_batches, select=None, stream=False):
-        """Run all restarts and store the best; return whether the user interrupted.
+        """Run all restarts, store the best and return it.
 
         With `stream`, one epoch at a constant rate continues what came before.
         """
@@ -152,8 +170,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         self.optimizer_state_ = best.optimizer_state
         self._store(objective, best)
         self.restart_scores_ = [result.score for result in results]
-        self._warn_of_trouble(best)
-        return best.interrupted
+        return best
 
     def _store(self, objective, result):
         """Parameters in the user's output units, and the history of training."""
@@ -191,23 +208,6 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
                 f"(warm_start=True, or partial_fit) this one needs {shapes[1]}. Start anew instead."
             )
         return params
-
-    def _warn_of_trouble(self, result):
-        if result.diverged:
-            warnings.warn(
-                "Training diverged again and again and was stopped; the best parameters so far are "
-                f"kept. Lower learning_rate_init (now {self.learning_rate_init:g}) or "
-                f"max_grad_norm (now {self.max_grad_norm}).",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        if result.interrupted and self.on_interrupt == "keep":
-            warnings.warn(
-                f"Training was interrupted after {result.n_iter} of {self._max_iter()} iterations; "
-                "the best parameters so far are kept.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
 
 
 def _train_once(seed, *, problem, start, init, settings, optimizer_state):

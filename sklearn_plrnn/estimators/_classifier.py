@@ -279,8 +279,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
             If shapes do not fit together, or values are not finite.
         """
         twin = self._unfitted_twin()
-        interrupted = twin._fit(X, y, sample_weight)
-        self._take_over(twin, interrupted)
+        self._take_over(twin, twin._fit(X, y, sample_weight))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -305,7 +304,8 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         self : RegularizedPLRNNClassifier
             The estimator.
         """
-        return self._go_on(X, y, sample_weight, classes)
+        self._take_over(*self._gone_on(X, y, sample_weight, classes))
+        return self
 
     def decision_function(self, X):
         """Logits; for two classes, by how much the second exceeds the first.

@@ -319,8 +319,7 @@ class DSReconstructor(BasePLRNN):
             than the number of observed variables with an identity readout.
         """
         twin = self._unfitted_twin()
-        interrupted = twin._fit(X)
-        self._take_over(twin, interrupted)
+        self._take_over(twin, twin._fit(X))
         return self
 
     def predict(self, X, *, lead=1):
@@ -495,12 +494,12 @@ class DSReconstructor(BasePLRNN):
             n_batches=BATCHES_PER_EPOCH,
         )
         select = FreeRunScores.of(objective, train)
-        interrupted = self._train(objective, train, held_out, make_batches, select)
+        result = self._train(objective, train, held_out, make_batches, select)
         states = [states for states, _ in self._assimilated(sequences)]
         self.last_state_ = states[-1][-1].copy()
         states = np.concatenate(states)
         self.start_states_ = states[:: -(-len(states) // N_START_STATES)].copy()
-        return interrupted
+        return result
 
     def _learn_scaling(self, sequences):
         observed, inputs = split_columns(sequences.rows, self.input_features_)

@@ -227,8 +227,7 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
             `sequence_length`, `washout` or `early_stopping`.
         """
         twin = self._unfitted_twin()
-        interrupted = twin._fit(X, y, sample_weight)
-        self._take_over(twin, interrupted)
+        self._take_over(twin, twin._fit(X, y, sample_weight))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -251,7 +250,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         self : RegularizedPLRNNRegressor
             The estimator.
         """
-        return self._go_on(X, y, sample_weight)
+        self._take_over(*self._gone_on(X, y, sample_weight))
+        return self
 
     def predict(self, X):
         """Predict targets, every sequence starting from `initial_state`.

@@ -132,19 +132,18 @@ class SupervisedPLRNN(BasePLRNN):
             sequence_length=window,
             largest=LARGEST_BATCH.get(self.solver_, MINIBATCH),
         )
-        interrupted = self._train(objective, train, held_out, make_batches, stream=stream)
+        result = self._train(objective, train, held_out, make_batches, stream=stream)
         self.last_state_ = self._last_state(sequences)
-        return interrupted
+        return result
 
-    def _go_on(self, *data):
-        """Fit for one more epoch, to more data."""
+    def _gone_on(self, *data):
+        """A twin fitted for one more epoch, to more data, and the result of its training."""
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
         if self.solver not in ("auto", "adam", "sgd"):
             raise ValueError(f'partial_fit needs solver="adam" or "sgd", got {self.solver!r}.')
         twin = self._unfitted_twin(keep=True)
-        self._take_over(twin, twin._fit(*data, stream=True))
-        return self
+        return twin, twin._fit(*data, stream=True)
 
     def _choose(self, objective, series, stream):
         """What "auto" stands for: solve as much as can be solved, where there are data enough."""

@@ -251,8 +251,9 @@ def test_warm_start_goes_on():
 def test_divergence_is_never_silent_or_fatal(rate):
     X, y = filtered_noise(100)
     model = quick(learning_rate_init=rate, max_grad_norm=None, solver="sgd", max_iter=30)
-    with pytest.warns(ConvergenceWarning, match=r"diverged.*learning_rate_init"):
+    with pytest.warns(ConvergenceWarning, match=r"diverged.*learning_rate_init") as caught:
         model.fit(X, y)
+    assert {warning.filename for warning in caught} == {__file__}
     assert np.isfinite(model.predict(X)).all()
     assert model.score(X, y) > 0.5  # at least as good as the start
 
