@@ -17,12 +17,15 @@ training sequences (``--n-train``) and 5000 new ones for the test (2000 from T =
 ``--noisy`` training targets have 5 % noise, a marker is lost or added in 5 % of the training
 sequences, and all of them, those of the test too, are cut to lengths from T/2 to T. *MNIST*
 (``--tasks mnist permuted``) is read from ``--mnist``, by default ../shared/data/mnist.npz, or
-fetched by `sklearn.datasets.fetch_openml`.
+fetched by `sklearn.datasets.fetch_openml`; its models are *ours*, `RegularizedPLRNNClassifier` with
+alpha = 5 for ``--epochs``, the best on 6000 held-out digits kept, *ours-0* the same without the
+regularizer, and *larger* with 128 units (18 000 parameters).
 """
 
 import argparse
 import json
 import os
+import resource
 import time
 import warnings
 from pathlib import Path
@@ -99,6 +102,8 @@ def answer(task, T, model, seed, options):
         "MSE": float(np.mean(error.astype(float) ** 2)),
         "seconds": seconds,
         "n_iter": getattr(fitted, "n_iter_", None),
+        "peak_MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "data_MB": sum(map(np.size, X)) * X[0].itemsize / 2**20,
     }
 
 
