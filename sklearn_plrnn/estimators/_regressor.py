@@ -47,8 +47,10 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         Number of hidden units of "shallow".
     init : {"auto", "closed-form", "identity", "random"}, default="auto"
         "closed-form": the regularized units start as integrators of the random features of the
-        inputs that predict the target best by ridge regression. "identity": they start as perfect
-        integrators (A = 1, W = 0, h = 0). Either way the readout is a regression on the states.
+        inputs that predict the target best by ridge regression; with a target at each step, the
+        others start as the reservoir of an echo state network. "identity": the regularized units
+        start as perfect integrators (A = 1, W = 0, h = 0). Either way the readout is a regression
+        on the states.
         "random": nothing is special. "auto" is "closed-form" wherever `solver` is "gauss-newton"
         and there is one target per sequence, else "identity"; ``init_`` tells.
     solver : {"auto", "gauss-newton", "adam", "sgd", "lbfgs"}, default="auto"
