@@ -43,26 +43,8 @@ class Curvature:
                     return
 
         H, from_residuals = normal_equations(blocks())
-        chain = self.chain(params)
-        H = chain.T @ (chain.T @ (H / count)).T
-        gradient = chain.T @ ((gradient + from_residuals) / count)
-        diagonal, of_penalties = self._penalties(params)
-        H.flat[:: len(H) + 1] += diagonal
-        return H, gradient + of_penalties
-
-    def chain(self, params):
-        """Sparse derivative (entries of map, ports and start) / (parameters), of 1, -1 and 0."""
-        codes, begin = {}, 1
-        for name, x in params.items():
-            codes[name] = np.arange(begin, begin + x.size, dtype=float).reshape(x.shape)
-            begin += x.size
-        f = self.objective.cell.lower(codes)
-        ports = codes.get("C"), codes.get("B"), codes.get("b"), codes.get("initial_state")
-        entries = np.concatenate([np.ravel(x) for x in (*f[: len(f) - 1], *ports) if x is not None])
-        rows = np.flatnonzero(entries)
-        columns = np.abs(entries[rows]).astype(int) - 1
-        shape = (len(entries), begin - 1)
-        return scipy.sparse.csr_array((np.sign(entries[rows]), (rows, columns)), shape)
+        gradient = (gradient + from_residuals) / count
+        return of_parameters(self.objective, params, H / count, gradient)
 
     def _rows(self, params, batch, n_samples, rng):
         """J (R B, entries), residuals (R B,), and what they leave of the gradient (entries,)."""
@@ -98,14 +80,39 @@ class Curvature:
         J = J.reshape(-1, J.shape[-1])
         return J, np.zeros(len(J), J.dtype), of_loss
 
-    def _penalties(self, params):
-        """Diagonal of the second derivative (of a sum of squares), and the gradient."""
-        value = lambda p: self.objective.penalties(p, self.objective.cell.lower(p))
-        at = lambda p: np.concatenate(
-            [
-                np.zeros(params[name].size) if x is None else x.ravel().astype(float)
-                for name, x in value_and_gradients(value, p)[1].items()
-            ]
-        )
-        gradient = at(params)
-        return at({name: x + 1 for name, x in params.items()}) - gradient, gradient
+
+def chain(objective, params):
+    """Sparse derivative (entries of map, ports and start) / (parameters), of 1, -1 and 0."""
+    codes, begin = {}, 1
+    for name, x in params.items():
+        codes[name] = np.arange(begin, begin + x.size, dtype=float).reshape(x.shape)
+        begin += x.size
+    f = objective.cell.lower(codes)
+    ports = [codes.get(name) for name in ("C", "B", "b", "initial_state", "E")]
+    entries = np.concatenate([np.ravel(x) for x in (*f[: len(f) - 1], *ports) if x is not None])
+    rows = np.flatnonzero(entries)
+    columns = np.abs(entries[rows]).astype(int) - 1
+    shape = (len(entries), begin - 1)
+    return scipy.sparse.csr_array((np.sign(entries[rows]), (rows, columns)), shape)
+
+
+def of_parameters(objective, params, H, gradient):
+    """Matrix and gradient in the parameters, penalties added, from those in the entries."""
+    link = chain(objective, params)
+    H = link.T @ (link.T @ H).T
+    diagonal, of_penalties = _penalties(objective, params)
+    H.flat[:: len(H) + 1] += diagonal
+    return H, link.T @ gradient + of_penalties
+
+
+def _penalties(objective, params):
+    """Diagonal of the second derivative (of a sum of squares), and the gradient."""
+    value = lambda p: objective.penalties(p, objective.cell.lower(p))
+    at = lambda p: np.concatenate(
+        [
+            np.zeros(params[name].size) if x is None else x.ravel().astype(float)
+            for name, x in value_and_gradients(value, p)[1].items()
+        ]
+    )
+    gradient = at(params)
+    return at({name: x + 1 for name, x in params.items()}) - gradient, gradient

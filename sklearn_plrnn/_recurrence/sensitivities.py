@@ -26,7 +26,7 @@ class Sensitivities(NamedTuple):
     """Outputs, and how they or R functionals of them depend on all P parameters and the start."""
 
     outputs: np.ndarray  # (T, B, N), or as `propagate` returns them
-    parameters: np.ndarray  # adjoint: (R, B, P); forward: (B, T, N, P)
+    parameters: np.ndarray | None  # adjoint: (R, B, P); forward: (B, T, N, P), if wanted
     start: np.ndarray  # adjoint: (R, B, M); forward: (B, T, N, M)
 
 
@@ -76,57 +76,70 @@ def _by_sequence(run, stretch):
     return {name: part for name, part in parts.items() if part is not None}
 
 
-def forward_sensitivities(f, start, *args, **options):
+def forward_sensitivities(f, start, *args, of_parameters=True, **options):
     """Derivatives of every output, as `Sensitivities`; takes what `propagate` takes.
 
-    The Jacobian lives in `workspace`, if there is one.
+    The Jacobian lives in `workspace`, if there is one. Without `of_parameters` only the start's.
     """
     run = Run(*run_arguments(f, start, *args, **options))
-    ports, (T, B, M), L, dtype = run.ports, run.shape, f.n_hidden, f.W.dtype
+    ports, (T, B, M), dtype = run.ports, run.shape, f.W.dtype
     columns, N = parameter_columns(f, ports), ports.n_outputs
     n_columns = max(x.stop for x in columns.values())
     outputs = np.empty((T, B, N), dtype)
-    parameters = run.workspace.array("sensitivities", (B, T, N, n_columns), dtype)
     starts = np.empty((B, T, N, M), dtype)
+    parameters, S = None, None
+    if of_parameters:
+        parameters = run.workspace.array("sensitivities", (B, T, N, n_columns), dtype)
+        # Columns of B and b do not feed back: they stay zero here, to be filled in at the output.
+        S, S_new = np.zeros((2, B, M, n_columns), dtype)
 
     z = np.broadcast_to(run.given[0], (B, M)).astype(dtype)
-    # Columns of B and b do not feed back: they stay zero here and are filled in at the output.
-    S, S_new = np.zeros((2, B, M, n_columns), dtype)
     S0 = np.broadcast_to(np.eye(M, dtype=dtype), (B, M, M))
     for t in range(T):
         inputs, targets, gain = run.at(t)
         if gain is not None:
             z = z + gain * (targets - z)
-            S *= (1 - gain)[..., None]
             S0 = S0 * (1 - gain)[..., None]
         gated = f.W * f.pattern(z)[:, None, :]  # dF/da, a = V z + theta
         J = gated.copy() if f.V is None else np.dot(gated, f.V)
         J[:, range(M), range(M)] += f.A
-        np.matmul(J, S, out=S_new)
-        S, S_new = S_new, S
+        if of_parameters:
+            if gain is not None:
+                S *= (1 - gain)[..., None]
+            np.matmul(J, S, out=S_new)
+            S, S_new = S_new, S
+            _add_direct(S, columns, f, z, gated, inputs)
         S0 = J @ S0
-        _own_rows(S, columns["A"], 1)[...] += z[..., None]
-        _own_rows(S, columns["W"], L)[...] += f.features(z)[:, None, :]
-        _own_rows(S, columns["h"], 1)[...] += 1
-        if "V" in columns:
-            block = S[:, :, columns["V"]].reshape(B, M, L, M)
-            for m in range(M):  # with M as the inner axis numpy takes five times as long
-                block[..., m] += gated * z[:, m, None, None]
-        if "theta" in columns:
-            S[:, :, columns["theta"]] += gated
-        if "C" in columns:
-            _own_rows(S, columns["C"], inputs.shape[-1])[...] += inputs[:, None, :]
         z = f.step(z)
         if inputs is not None:
             z = z + (inputs if ports.C is None else inputs @ ports.C.T)
         if ports.B is None:
-            outputs[t], parameters[:, t], starts[:, t] = z[:, :N], S[:, :N], S0[:, :N]
+            outputs[t], starts[:, t] = z[:, :N], S0[:, :N]
         else:
-            outputs[t] = z @ ports.B.T + ports.b
-            parameters[:, t], starts[:, t] = ports.B @ S, ports.B @ S0
+            outputs[t], starts[:, t] = z @ ports.B.T + ports.b, ports.B @ S0
+        if of_parameters and ports.B is None:
+            parameters[:, t] = S[:, :N]
+        elif of_parameters:
+            parameters[:, t] = ports.B @ S
             _own_rows(parameters[:, t], columns["B"], M)[...] = z[:, None, :]
             _own_rows(parameters[:, t], columns["b"], 1)[...] = 1
     return Sensitivities(outputs, parameters, starts)
+
+
+def _add_direct(S, columns, f, z, gated, inputs):
+    """Add dF/dparameters, what a step's own parameters do, to S (B, M, P)."""
+    B, M, L = len(z), f.n_components, f.n_hidden
+    _own_rows(S, columns["A"], 1)[...] += z[..., None]
+    _own_rows(S, columns["W"], L)[...] += f.features(z)[:, None, :]
+    _own_rows(S, columns["h"], 1)[...] += 1
+    if "V" in columns:
+        block = S[:, :, columns["V"]].reshape(B, M, L, M)
+        for m in range(M):  # with M as the inner axis numpy takes five times as long
+            block[..., m] += gated * z[:, m, None, None]
+    if "theta" in columns:
+        S[:, :, columns["theta"]] += gated
+    if "C" in columns:
+        _own_rows(S, columns["C"], inputs.shape[-1])[...] += inputs[:, None, :]
 
 
 def _own_rows(S, columns, width):

@@ -214,6 +214,11 @@ class WindowBatches:
     is_single = False
     span = 1.0
 
+    @property
+    def n_windows(self):
+        """How many windows there are to be drawn."""
+        return int(self._starts_until[-1])
+
     def epoch(self, rng):
         """Batches of random windows."""
         for _ in range(self._n_batches):

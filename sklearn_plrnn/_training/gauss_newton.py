@@ -16,18 +16,24 @@ FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
 MAX_TRIALS = 8  # of one step
 PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
+MAX_EFFORT = 8  # times as many sequences, in the end
 
 
 def gauss_newton(run, rng):
     """Take steps until they no longer help, each from other sequences."""
     curvature, damping, idle = run.curvature(), FIRST_DAMPING, 0
+    # Where checkpoints are scored, the loss may be down to the noise, and what counts in it.
+    progress = PROGRESS if run.select is None else 0.0
     n_sequences = SEQUENCES_PER_PARAMETER * run.vector.size
+    most = MAX_EFFORT * n_sequences
     for n in range(run.settings.max_iter):
         before = run.best_loss
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
         H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
         damping = _descend(run, H, gradient, damping)
-        idle = idle + 1 if run.best_loss > (1 - PROGRESS) * before else 0
+        idle = 0 if run.best_loss < (1 - progress) * before else idle + 1
+        if idle and n_sequences < most:
+            n_sequences *= 2  # what is left to gain may be less than the noise of so few
         done = idle == MAX_IDLE
         run.end_epoch(run.best_loss, run.best_loss, np.nan, done or n + 1 == run.settings.max_iter)
         if done:

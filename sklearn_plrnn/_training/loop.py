@@ -23,8 +23,6 @@ from .gauss_newton import gauss_newton
 from .optimizers import OPTIMIZERS, SCHEDULES, clip_by_norm
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
-LEAP = 3.0  # times what is usual: the loss of a batch that may have become unstable,
-WORSE = 1.2  # times its loss before the last step: where that step is to blame
 MAX_RETRIES = 8
 HUGE = 1e30  # what L-BFGS is told instead of inf or NaN, which would end its line search
 
@@ -142,14 +140,6 @@ class _Run:
             part[...] = 0 if gradients[name] is None else gradients[name]
         return float(value)
 
-    def value_at(self, vector, batch):
-        """Value at other parameters."""
-        here = self.vector.copy()
-        self.vector[...] = vector
-        value = float(self._value(self.params, batch))
-        self.vector[...] = here
-        return value
-
     def curvature(self):
         """The objective's Gauss-Newton matrix and gradient, a function of params and batches."""
         return self._objective.curvature(self.settings.n_threads)
@@ -266,20 +256,16 @@ def _first_order(run, rng):
 
 
 def _epoch(run, optimizer, rate, rng):
-    """Losses of an epoch of steps; a step after which the loss leaps is taken back."""
-    losses, before, usual = [], run.vector.copy(), np.inf
+    """Losses of an epoch of steps; one that leads to where the loss is not finite is taken back."""
+    losses, before = [], run.vector.copy()
     for batch in run.batches.epoch(rng):
         loss = run.evaluate(batch)
         norm = clip_by_norm(run.gradient, run.settings.max_grad_norm)
-        is_finite = np.isfinite(loss) and np.isfinite(norm)
-        # Some batches are just harder: it is the last step's doing if all was well before it.
-        if is_finite and (loss <= LEAP * usual or loss <= WORSE * run.value_at(before, batch)):
+        if np.isfinite(loss) and np.isfinite(norm):
             if run.is_monitored_in_passing:
                 run.keep_if_best(loss)
             before[...] = run.vector
             optimizer.step(run.vector, run.gradient, rate * run.rates)
-            if loss <= LEAP * usual:
-                usual = loss if np.isinf(usual) else 0.95 * usual + 0.05 * loss
             losses.append(loss)
         else:
             run.vector[...] = before

@@ -117,6 +117,14 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         """Epochs or iterations at most."""
         return self.max_iter
 
+    def _n_checkpoints(self):
+        """How many parameters on the way are scored, where there is a score."""
+        return Settings._field_defaults["n_checkpoints"]
+
+    def _goal(self, objective):
+        """What the solver is to minimize."""
+        return objective
+
     def _is_warm(self):
         """Whether a twin goes on from a previous fit."""
         return hasattr(self, "parameter_names_")
@@ -147,6 +155,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             self.max_grad_norm,
             self.tol,
             self.n_iter_no_change,
+            n_checkpoints=self._n_checkpoints(),
             n_threads=threads_within(self.n_init, self.n_jobs),
             verbose=int(self.verbose),
         )
@@ -154,7 +163,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             settings = settings._replace(max_iter=1, learning_rate="constant", keep_last=True)
         run = partial(
             _train_once,
-            problem=(objective, series, held_out, make_batches, select),
+            problem=(objective, self._goal(objective), series, held_out, make_batches, select),
             start=self._warm_params(objective, series.inputs.dtype) if self._is_warm() else None,
             init=self.init_,
             settings=settings,
@@ -212,7 +221,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
 
 def _train_once(seed, *, problem, start, init, settings, optimizer_state):
     """One restart, from its seed alone."""
-    objective, series, held_out, make_batches, select = problem
+    objective, goal, series, held_out, make_batches, select = problem
     rng = np.random.default_rng(seed)
     batches = make_batches(series)
     if start is None:
@@ -223,6 +232,4 @@ def _train_once(seed, *, problem, start, init, settings, optimizer_state):
     held_out = None if held_out is None else make_batches(held_out)
     # Without integrators to start from there are none to hold back.
     rates = objective.rates(start, 1.0 if init == "random" else batches.span)
-    return minimize(
-        objective, start, batches, held_out, settings, rng, select, optimizer_state, rates
-    )
+    return minimize(goal, start, batches, held_out, settings, rng, select, optimizer_state, rates)

@@ -12,17 +12,23 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._model.forcing import FORCINGS
 from .._model.readouts import READOUTS
+from .._model.shooting import Shooting
 from .._model.simulation import assimilate, run_ahead, simulate
 from .._random_state import local_random_state
 from .._training.batches import Series, WindowBatches, split_tail
 from ..metrics import forecast_r2_scorer
 from ._base import BasePLRNN
-from ._free_run import FreeRunScores
+from ._free_run import FreeRunScores, noise_level
 from ._input_features import future_inputs, input_columns, split_columns
 from ._sequences import Scaling, check_sequences
 
-BATCHES_PER_EPOCH = 50
+SOLVERS = ("adam", "sgd", "lbfgs", "gauss-newton")
+DEFAULT_ITERATIONS = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 30}
+DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 50}
+BATCHES_PER_EPOCH = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 10_000}  # it takes what it needs
 DEFAULT_WINDOW = 100  # steps
+SHORT_WINDOWS = 10, 30  # steps that run freely
+WINDOW_PER_NOISE = 600  # steps by which they grow with the noise, in standard deviations of X
 DEFAULT_COMPONENTS = {"shallow": lambda n_observed: n_observed, "plrnn": lambda n: n + 30}
 DEFAULT_STRENGTH = {"generalized": 0.1, "sparse": 1.0}
 N_START_STATES = 100
@@ -77,19 +83,24 @@ class DSReconstructor(BasePLRNN):
         Steps from one forcing to the next, with "sparse".
     input_features : list of int or str, or None, default=None
         Columns of X that drive the system from outside and are not reconstructed.
-    solver : {"adam", "sgd", "lbfgs"}, default="adam"
-        Stochastic first-order methods, or limited-memory BFGS on consecutive windows.
+    solver : {"adam", "sgd", "lbfgs", "gauss-newton"}, default="adam"
+        "adam", "sgd": stochastic first-order methods. "lbfgs": limited-memory BFGS on consecutive
+        windows. "gauss-newton": Levenberg-Marquardt steps on short windows that run freely, from
+        start states that are estimated with the parameters (multiple shooting), as long as they
+        improve the last `validation_fraction` of the data; for some thousands of parameters.
+        Forcing then plays no part in training.
     learning_rate_init : float, default=1e-3
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
         Its schedule over `max_iter` epochs.
-    max_iter : int, default=50
-        Number of epochs of 50 minibatches ("adam", "sgd") or of iterations ("lbfgs"). With 0 the
-        start is kept.
-    batch_size : int, default=16
-        Number of windows in a minibatch.
+    max_iter : int or None, default=None
+        Number of epochs of 50 minibatches ("adam", "sgd") or of iterations. None is 30 for
+        "gauss-newton", else 50. With 0 the start is kept.
+    batch_size : int or None, default=None
+        Number of windows in a minibatch. None is 50 for "gauss-newton", else 16.
     sequence_length : int or None, default=None
-        Steps of a window; None is 100, or fewer if no trajectory is that long. A gradient needs
+        Steps of a window; None is 100, and with "gauss-newton" 10 to 30, the more the noisier the
+        data are; fewer if no trajectory is that long. A gradient needs
         memory for about ``sequence_length * batch_size * (10 n_components + 2 n_hidden)``
         numbers, `n_hidden` counting only for "shallow".
     gradient_checkpointing : bool, default=False
@@ -105,7 +116,7 @@ class DSReconstructor(BasePLRNN):
         Hold the last rows of a single series, or the last of several trajectories, out of training
         and stop when the forced error there no longer decreases.
     validation_fraction : float, default=0.1
-        Share of rows or trajectories held out by `early_stopping`.
+        Share of rows or trajectories held out by `early_stopping` and by "gauss-newton".
     score_horizon : int, default=10
         Steps ahead at which `score` judges forecasts.
     standardize : bool, default=True
@@ -213,7 +224,9 @@ class DSReconstructor(BasePLRNN):
         "n_components": [*BasePLRNN._parameter_constraints["n_components"], None],
         "readout": [StrOptions({"auto", *READOUTS})],
         "init": [StrOptions({"lift", "identity", "random"})],
-        "solver": [StrOptions({"adam", "sgd", "lbfgs"})],
+        "solver": [StrOptions(set(SOLVERS))],
+        "max_iter": [*BasePLRNN._parameter_constraints["max_iter"], None],
+        "batch_size": [*BasePLRNN._parameter_constraints["batch_size"], None],
         "forcing": [StrOptions(set(FORCINGS)), None],
         "forcing_strength": [Interval(Real, 0, 1, closed="both"), None],
         "forcing_interval": [Interval(Integral, 1, None, closed="left")],
@@ -240,8 +253,8 @@ class DSReconstructor(BasePLRNN):
         solver="adam",
         learning_rate_init=1e-3,
         learning_rate="cosine",
-        max_iter=50,
-        batch_size=16,
+        max_iter=None,
+        batch_size=None,
         sequence_length=None,
         gradient_checkpointing=False,
         max_grad_norm=1.0,
@@ -485,13 +498,13 @@ class DSReconstructor(BasePLRNN):
         self.init_, self.solver_ = self.init, self.solver
         objective = self._objective()
         train, held_out = series, None
-        if self.early_stopping:
+        if self.early_stopping or self.solver_ == "gauss-newton":
             train, held_out = split_tail(series, self.validation_fraction, context=0)
         make_batches = partial(
             WindowBatches,
-            batch_size=self.batch_size,
-            sequence_length=self._window(train),
-            n_batches=BATCHES_PER_EPOCH,
+            batch_size=DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size,
+            sequence_length=self._window(train, held_out),
+            n_batches=BATCHES_PER_EPOCH[self.solver_],
         )
         select = FreeRunScores.of(objective, train)
         result = self._train(objective, train, held_out, make_batches, select)
@@ -545,9 +558,26 @@ class DSReconstructor(BasePLRNN):
         readout = READOUTS[self.readout_](M, N)
         return self._assemble(readout, len(self.input_features_), forcing=forcing)
 
-    def _window(self, series):
+    def _goal(self, objective):
+        """With Gauss-Newton, windows run freely, from starts of their own."""
+        if self.solver_ == "gauss-newton":
+            return Shooting(objective._replace(forcing=None))
+        return objective
+
+    def _max_iter(self):
+        return DEFAULT_ITERATIONS[self.solver_] if self.max_iter is None else self.max_iter
+
+    def _n_checkpoints(self):
+        """Gauss-Newton goes far in one step, and away again."""
+        return max(self._max_iter(), 1) if self.solver_ == "gauss-newton" else 20
+
+    def _window(self, series, held_out):
         """Steps of a training window."""
-        longest = int(series.lengths.max()) - 1
+        longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
+        if self.sequence_length is None and self.solver_ == "gauss-newton":
+            # The noisier rows are, the more of them it takes to tell where a window started.
+            noise = noise_level([np.where(series.weights > 0, series.targets, np.nan)]).max()
+            return min(int(np.clip(WINDOW_PER_NOISE * noise, *SHORT_WINDOWS)), longest)
         if self.sequence_length is None:
             return min(DEFAULT_WINDOW, longest)
         if self.sequence_length > longest:

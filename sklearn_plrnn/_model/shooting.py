@@ -1,0 +1,214 @@
+"""Multiple shooting: how well free runs of short windows fit the data, and how that curves.
+
+A window runs freely from a state of its own, which no noisy row is to fix: a few damped
+Gauss-Newton steps find, for every window by itself, the state from which the run fits best. In the
+normal equations of the parameters that state is eliminated; what parameters do is projected onto
+the complement of what the start can do (variable projection, Golub and Pereyra 1973; QR of dz_t /
+dz_0). Rows that were not measured have weight zero. What a window does not determine, such as units
+that are not observed, a weak prior ties to the state that the readout suggests for its first row,
+and this teaches the readout where unobserved units start.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._recurrence import Workspace
+from .._recurrence.sensitivities import forward_sensitivities, normal_equations
+from .curvature import of_parameters
+from .objective import Objective
+
+ROWS_PER_SEQUENCE = 25  # asked for; windows are many and small, and all their rows count
+INNER_STEPS = 3  # for the start states
+DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
+PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
+LOST = 10.0  # mean squared error from which a window counts as lost, and teaches nothing
+
+
+class Windows(NamedTuple):
+    """Free runs of B windows: residuals with the prior's, and derivatives of R residuals."""
+
+    residuals: np.ndarray  # (B, R), half their sum of squares is the value
+    of_start: np.ndarray  # (B, R, M)
+    of_parameters: np.ndarray | None  # (B, R, entries)
+
+
+class Shooting(NamedTuple):
+    """The objective of Gauss-Newton on windows that run freely."""
+
+    objective: Objective
+
+    def buffered(self, n_threads=1):
+        """The value as a function of params and batch; there is no gradient for first order."""
+        return self.value, None
+
+    def curvature(self, n_threads=1):
+        """The Gauss-Newton matrix and gradient as a function of params and batches."""
+        return self._normal_equations
+
+    def value(self, params, batch):
+        """Weighted mean of squared errors, at the best start states, and the penalties."""
+        start = self.start_states(params, batch)
+        errors = _errors(self._run(params, batch, start))
+        f = self.objective.cell.lower(params)
+        return float(np.mean(errors)) + float(self.objective.penalties(params, f))
+
+    def start_states(self, params, batch):
+        """States (B, M) from which free runs fit the windows best."""
+        start = self._suggested(params, batch)
+        found = self._run(params, batch, start)
+        errors, damping = _errors(found), np.full(len(start), DAMPING)
+        for _ in range(INNER_STEPS):
+            trial = start - _damped_step(found, damping)
+            at_trial = self._run(params, batch, trial)
+            is_better = _errors(at_trial) < errors
+            start = _where(is_better, trial, start)
+            errors = np.where(is_better, _errors(at_trial), errors)
+            found = Windows(
+                *(_where(is_better, *x) for x in zip(at_trial[:2], found[:2], strict=True)), None
+            )
+            damping = np.where(is_better, damping / 10, damping * 10)
+        return start
+
+    def _suggested(self, params, batch):
+        return self.objective.readout.start(params, batch.observed[0], batch.known[0])
+
+    def _run(self, params, batch, start, of_parameters=False, workspace=None):
+        """Free runs from `start`, as `Windows`; the first row measured is that of the start."""
+        readout, B = self.objective.readout, len(start)
+        with np.errstate(all="ignore"):
+            found = forward_sensitivities(
+                self.objective.cell.lower(params),
+                start,
+                batch.inputs if "C" in params else None,
+                C=params.get("C"),
+                readout=readout.linear(params),
+                n_timesteps=len(batch.inputs),
+                of_parameters=of_parameters,
+                workspace=workspace,
+            )
+            outputs = np.concatenate([readout.output(params, start)[None], found.outputs])
+            targets = np.concatenate([batch.observed[:1], batch.targets])
+            root = self._root_weights(batch)
+            prior = self._root_prior(batch)
+            flat = lambda x: x.reshape(B, -1, *x.shape[3:])
+            scaled = lambda x: flat(x * root.swapaxes(0, 1)[..., None])
+            residuals = flat((root * (outputs - targets)).swapaxes(0, 1))
+            missed = prior * (start - self._suggested(params, batch))
+            linear = readout.matrix(params)[0]
+            at_start = np.broadcast_to(linear, (B, 1, *linear.shape))
+            of_start = scaled(np.concatenate([at_start, found.start], axis=1))
+            prior_rows = np.broadcast_to(np.diag(prior), (B, *prior.shape * 2))
+            windows = Windows(
+                np.concatenate([residuals, missed], axis=1),
+                np.concatenate([of_start, prior_rows], axis=1),
+                None,
+            )
+            if not of_parameters:
+                return windows
+            first = self._first_row(start, found.parameters.shape[-1])
+            J = scaled(np.concatenate([first, found.parameters], axis=1))
+            return windows._replace(
+                of_parameters=_blocks(J, self._prior_rows(params, batch, prior))
+            )
+
+    def _root_weights(self, batch):
+        """Square roots (T + 1, B, N) of twice the weights of rows."""
+        unit = batch.weights.max(initial=0)  # of a measured number
+        weights = np.concatenate([batch.known[:1] * unit, batch.weights])
+        return np.sqrt(2 * weights).astype(batch.targets.dtype)
+
+    def _root_prior(self, batch):
+        """The same (M,) of the prior."""
+        is_observed = (
+            np.arange(self.objective.cell.n_components) < self.objective.readout.n_observed
+        )
+        weight = np.where(is_observed, PRIOR["observed"], PRIOR["unobserved"])
+        return np.sqrt(2 * batch.weights.max(initial=0) * weight).astype(batch.targets.dtype)
+
+    def _first_row(self, start, n_entries):
+        """Derivatives (B, 1, N, entries) of what is read out at the start."""
+        N, (B, M) = self.objective.readout.n_outputs, start.shape
+        first = np.zeros((B, 1, N, n_entries), start.dtype)
+        if self.objective.readout.n_observed == 0:  # B and b are the last entries
+            begin = n_entries - N * (M + 1)
+            for n in range(N):
+                first[:, 0, n, begin + n * M : begin + (n + 1) * M] = start
+                first[:, 0, n, begin + N * M + n] = 1
+        return first
+
+    def _prior_rows(self, params, batch, prior):
+        """Derivatives (B, M, entries) of the prior by initial state and E, where there are any."""
+        readout, known, dtype = self.objective.readout, batch.known[0], batch.targets.dtype
+        M, (B, N) = len(prior), known.shape
+        determined = readout.estimate(params, batch.observed[:1], batch.known[:1])[1][0]
+        determined = np.broadcast_to(determined, (B, M))
+        parts = [np.zeros((B, M, 0), dtype)]
+        if "initial_state" in params:
+            parts.append(np.where(determined, 0, -prior)[..., None] * np.eye(M, dtype=dtype))
+        if "E" in params:
+            rows, unit = np.zeros((B, M, M - N, N), dtype), np.arange(M - N)
+            rows[:, N + unit, unit] = -prior[N:, None] * (known * batch.observed[0])[:, None, :]
+            parts.append(rows.reshape(B, M, -1))
+        return np.concatenate(parts, axis=-1)
+
+    def _normal_equations(self, params, batches, n_sequences, n_samples, rng):
+        """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
+        n_rows = ROWS_PER_SEQUENCE * n_sequences
+        count, n_windows, workspace = 0, 0, Workspace()
+
+        def blocks():
+            nonlocal count, n_windows
+            for batch in batches:
+                start = self.start_states(params, batch)
+                found = self._run(params, batch, start, of_parameters=True, workspace=workspace)
+                kept = _errors(found) < LOST
+                r, J = _project(*(x[kept] for x in found))
+                size = np.float32(np.sqrt(len(start)))  # a batch's weights are divided by it
+                yield J.reshape(-1, J.shape[-1]).astype(np.float32) * size, r.ravel() * size
+                n_windows += len(start)
+                count += int((batch.weights > 0).sum())
+                if count >= n_rows:
+                    return
+
+        H, gradient = normal_equations(blocks())
+        return of_parameters(self.objective, params, H / n_windows, gradient / n_windows)
+
+
+def _where(condition, x, y):
+    """`x` or `y` by window, (B, ...)."""
+    return np.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+
+
+def _blocks(upper, lower):
+    """The block-diagonal matrix of each window."""
+    (B, r, c), (_, s, d) = upper.shape, lower.shape
+    whole = np.zeros((B, r + s, c + d), upper.dtype)
+    whole[:, :r, :c], whole[:, r:, c:] = upper, lower
+    return whole
+
+
+def _errors(found):
+    """Mean squared error of each window, at most `LOST`."""
+    with np.errstate(all="ignore"):
+        errors = 0.5 * np.sum(found.residuals**2, axis=1, dtype=float) * len(found.residuals)
+    return np.where(errors < LOST, errors, LOST)  # NaN is lost, too
+
+
+def _damped_step(found, damping):
+    """Levenberg-Marquardt steps (B, M) of start states; zero where there is nothing to solve."""
+    J, r = found.of_start, found.residuals
+    sound = np.isfinite(r).all(axis=1) & np.isfinite(J).all(axis=(1, 2))
+    J, r = _where(sound, J, 0), _where(sound, r, 0)
+    H = J.swapaxes(1, 2) @ J
+    diagonal = np.einsum("bii->bi", H)
+    floor = 1e-6 * diagonal.mean(axis=1, keepdims=True) + np.finfo(H.dtype).tiny ** 0.5
+    diagonal += damping[:, None] * diagonal + floor
+    return np.linalg.solve(H, J.swapaxes(1, 2) @ r[..., None])[..., 0]
+
+
+def _project(r, of_start, J):
+    """Residuals and derivatives by parameters, off what start states can do."""
+    Q = np.linalg.qr(of_start)[0]
+    J -= Q @ (Q.swapaxes(1, 2) @ J)
+    return r - (Q @ (Q.swapaxes(1, 2) @ r[..., None]))[..., 0], J

@@ -1,0 +1,130 @@
+"""Multiple shooting: gradients against finite differences, start states, windows that are lost."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn._model import shooting
+from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.objective import Batch, Objective
+from sklearn_plrnn._model.readouts import READOUTS
+from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
+from sklearn_plrnn._model.shooting import Shooting
+
+T, B, N, K = 6, 5, 2, 1
+
+
+def problem(rng, cell, readout, M=N, missing=0.0, n_inputs=0, alpha=0.0, noise=0.01):
+    """An objective, its parameters, and noisy windows of the system with these parameters."""
+    readout = READOUTS[readout](M, N)
+    penalty = ManifoldAttractor(alpha, regularized_units(M, readout.n_observed, 0.5))
+    objective = Objective(CELLS[cell].make(M, 4), readout, penalty, n_inputs)
+    params = {
+        name: x + 0.3 * rng.normal(size=x.shape) for name, x in objective.init(rng, float).items()
+    }
+    f, z = objective.cell.lower(params), rng.normal(size=(B, M))
+    inputs, rows = rng.normal(size=(T, B, n_inputs)), [readout.output(params, z)]
+    for s in inputs:
+        z = f.step(z) + (s @ params["C"].T if n_inputs else 0)
+        rows.append(readout.output(params, z))
+    rows = np.array(rows) + noise * rng.normal(size=(T + 1, B, N))
+    known = rng.random(rows.shape) >= missing
+    weights = known / (T * B * N)
+    batch = Batch(inputs, rows[1:], weights[1:], rows[:-1], known[:-1])
+    return Shooting(objective), params, batch
+
+
+def distance_to_kinks(goal, params, batch):
+    """Of free runs from the best start states; where one sits on a kink there is no gradient."""
+    f, z = goal.objective.cell.lower(params), goal.start_states(params, batch)
+    nearest = np.inf
+    for s in batch.inputs:
+        nearest = min(nearest, np.abs(f.preactivation(z)).min())
+        z = f.step(z) + (s @ params["C"].T if "C" in params else 0)
+    return nearest
+
+
+PARTS = [
+    (cell, readout, M, missing, n_inputs)
+    for cell, (readout, M), missing, n_inputs in product(
+        CELLS, [("identity", 2), ("identity", 4), ("affine", 2)], [0.0, 0.2], [0, K]
+    )
+]
+
+
+@pytest.mark.parametrize(("cell", "readout", "M", "missing", "n_inputs"), PARTS)
+def test_gradient_is_that_of_the_value_at_the_best_starts(
+    cell, readout, M, missing, n_inputs, rng, monkeypatch
+):
+    """By variable projection the start states, at their best, do not count."""
+    monkeypatch.setattr(shooting, "INNER_STEPS", 50)
+    # The start that an affine readout suggests depends on B, which the prior leaves out.
+    monkeypatch.setitem(shooting.PRIOR, "unobserved", 0.0 if readout == "affine" else 0.3)
+    is_smooth = False
+    while not is_smooth:
+        goal, params, batch = problem(rng, cell, readout, M, missing, n_inputs, alpha=0.5)
+        is_smooth = distance_to_kinks(goal, params, batch) > 1e-3
+    _, gradient = goal.curvature()(params, [batch], 1, 1, rng)
+    begin, step = 0, 1e-5
+    for name, x in params.items():
+        direction = rng.normal(size=x.shape)
+        of_name = gradient[begin : begin + x.size].reshape(x.shape)
+        begin += x.size
+        if name == "initial_state" and readout == "affine":
+            continue
+        value = [goal.value(params | {name: x + s * step * direction}, batch) for s in (1, -1)]
+        measured = (value[0] - value[1]) / (2 * step)
+        assert np.sum(of_name * direction) == pytest.approx(measured, rel=2e-3, abs=1e-5), name
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_find_the_system_again(cell, rng):
+    """From parameters near the true ones, on windows without noise."""
+    goal, truth, batch = problem(rng, cell, "identity", noise=0.0)
+    params = {name: x + 0.02 * rng.normal(size=x.shape) for name, x in truth.items()}
+    values = [goal.value(params, batch)]
+    for _ in range(4):
+        H, gradient = goal.curvature()(params, [batch], 1, 1, rng)
+        step = np.linalg.solve(H + 1e-9 * np.eye(len(H)), gradient)
+        begin = 0
+        for name, x in params.items():
+            params[name] = x - step[begin : begin + x.size].reshape(x.shape)
+            begin += x.size
+        values.append(goal.value(params, batch))
+    assert values[-1] < 0.01 * values[0]
+
+
+def test_start_states_are_better_than_noisy_rows(rng):
+    goal, params, batch = problem(rng, "shallow", "identity", noise=0.3)
+    start = goal.start_states(params, batch)
+    f, z = goal.objective.cell.lower(params), np.stack([start, batch.observed[0]])
+    errors = np.zeros(2)
+    for targets in batch.targets:
+        z = f.step(z)
+        errors += np.sum((z - targets) ** 2, axis=(1, 2))
+    assert errors[0] < errors[1]
+
+
+def test_a_lost_window_teaches_nothing(rng):
+    goal, params, batch = problem(rng, "plrnn", "identity")
+    sane = goal.curvature()(params, [batch], 1, 1, rng)
+    wild = batch.targets.copy()
+    wild[:, 0] = 1e30
+    value = goal.value(params, batch._replace(targets=wild))
+    assert shooting.LOST / B <= value < shooting.LOST
+    H, gradient = goal.curvature()(params, [batch._replace(targets=wild)], 1, 1, rng)
+    assert np.isfinite(H).all() and np.isfinite(gradient).all()
+    assert np.trace(H) < np.trace(sane[0])
+
+
+def test_single_precision_is_never_left(rng):
+    goal, params, batch = problem(rng, "shallow", "identity", M=3, missing=0.2)
+    params = {name: x.astype(np.float32) for name, x in params.items()}
+    batch = batch._replace(
+        **{
+            n: getattr(batch, n).astype(np.float32)
+            for n in ("inputs", "targets", "weights", "observed")
+        }
+    )
+    assert goal.start_states(params, batch).dtype == np.float32
