@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn.datasets import make_lorenz63, make_van_der_pol
-from sklearn_plrnn.metrics import state_space_divergence
+from sklearn_plrnn.metrics import prediction_error, state_space_divergence
 
 FORMS = {
     "series": lambda X: X,
@@ -414,3 +414,44 @@ def test_wide_data_choose_an_affine_readout(rng):
     assert model.readout_ == "affine" and model.B_.shape == (12, 3)
     assert model.score(X) > 0.5
     assert quick().fit(X).readout_ == "identity"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gauss_newton_improves_on_the_start(form):
+    noisy = make_lorenz63(600, noise=0.02, random_state=0)
+    test = make_lorenz63(400, random_state=1)
+    X = {"stack": noisy.reshape(4, 150, 3), "list": np.split(noisy, [100, 250, 500])}.get(
+        form, FORMS[form](noisy) if form in ("series", "frame") else None
+    )
+    options = {"architecture": "shallow", "n_hidden": 20, "random_state": 0}
+    start = DSReconstructor(max_iter=0, **options).fit(X)
+    model = DSReconstructor(solver="gauss-newton", max_iter=6, **options).fit(X)
+    assert model.solver_ == "gauss-newton"
+    assert model.best_loss_ < model.validation_curve_[0] * (1 + 1e-9)
+    errors = [prediction_error(fitted, test, n=10) for fitted in (start, model)]
+    assert errors[1] < errors[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"architecture": "plrnn", "n_components": 6},
+        {"architecture": "shallow", "readout": "affine"},
+        {"architecture": "shallow", "dtype": "float32"},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_gauss_newton_knows_inputs_and_gaps(options):
+    X = driven_oscillation()
+    X[np.random.default_rng(0).random(len(X)) < 0.1, 0] = np.nan
+    X[30:34, :2] = np.nan
+    model = DSReconstructor(
+        solver="gauss-newton",
+        input_features=[2],
+        n_hidden=10,
+        max_iter=4,
+        random_state=0,
+        **options,
+    ).fit(X)
+    assert np.isfinite(model.simulate(300, X[0, :2] * 0, inputs=X[:300, 2:])).all()
+    assert model.score(driven_oscillation(seed=1)) > 0.7
