@@ -16,16 +16,18 @@ FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
 MAX_TRIALS = 8  # of one step
 PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
-MAX_EFFORT = 8  # times as many sequences, in the end
+# Where noise is most of the loss, a smaller decrease counts, and more sequences are used in the end.
+PROGRESS_ABOVE_NOISE = 1e-3
+MAX_EFFORT = 8  # times as many
 
 
 def gauss_newton(run, rng):
     """Take steps until they no longer help, each from other sequences."""
     curvature, damping, idle = run.curvature(), FIRST_DAMPING, 0
-    # Where checkpoints are scored, the loss may be down to the noise, and what counts in it.
-    progress = PROGRESS if run.select is None else 0.0
+    is_noisy = run.select is not None  # checkpoints are scored, the loss may be noise by now
+    progress, effort = (PROGRESS_ABOVE_NOISE, MAX_EFFORT) if is_noisy else (PROGRESS, 1)
     n_sequences = SEQUENCES_PER_PARAMETER * run.vector.size
-    most = MAX_EFFORT * n_sequences
+    most = effort * n_sequences
     for n in range(run.settings.max_iter):
         before = run.best_loss
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
@@ -33,7 +35,7 @@ def gauss_newton(run, rng):
         damping = _descend(run, H, gradient, damping)
         idle = 0 if run.best_loss < (1 - progress) * before else idle + 1
         if idle and n_sequences < most:
-            n_sequences *= 2  # what is left to gain may be less than the noise of so few
+            n_sequences *= 2  # what is left to gain may be less than the chance in so few
         done = idle == MAX_IDLE
         run.end_epoch(run.best_loss, run.best_loss, np.nan, done or n + 1 == run.settings.max_iter)
         if done:
