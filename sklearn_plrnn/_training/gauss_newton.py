@@ -16,9 +16,8 @@ FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
 MAX_TRIALS = 8  # of one step
 PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
-# Where noise is most of the loss, a smaller decrease counts, and more sequences are used in the end.
-PROGRESS_ABOVE_NOISE = 1e-3
-MAX_EFFORT = 8  # times as many
+PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
+MAX_EFFORT = 8  # times as many sequences, in the end, to find it
 
 
 def gauss_newton(run, rng):
