@@ -27,6 +27,7 @@ DEFAULT_ITERATIONS = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 30}
 DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 50}
 BATCHES_PER_EPOCH = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 10_000}  # it takes what it needs
 DEFAULT_WINDOW = 100  # steps
+MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
 SHORT_WINDOWS = 10, 30  # steps that run freely
 WINDOW_PER_NOISE = 600  # steps by which they grow with the noise, in standard deviations of X
 DEFAULT_COMPONENTS = {"shallow": lambda n_observed: n_observed, "plrnn": lambda n: n + 30}
@@ -87,8 +88,8 @@ class DSReconstructor(BasePLRNN):
         "adam", "sgd": stochastic first-order methods. "lbfgs": limited-memory BFGS on consecutive
         windows. "gauss-newton": Levenberg-Marquardt steps on short windows that run freely, from
         start states that are estimated with the parameters (multiple shooting), as long as they
-        improve the last `validation_fraction` of the data; for some thousands of parameters.
-        Forcing then plays no part in training.
+        improve the last `validation_fraction` of the data, if that is 20 rows or more; for up to
+        some thousands of parameters. Forcing then plays no part in training.
     learning_rate_init : float, default=1e-3
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
@@ -498,7 +499,8 @@ class DSReconstructor(BasePLRNN):
         self.init_, self.solver_ = self.init, self.solver
         objective = self._objective()
         train, held_out = series, None
-        if self.early_stopping or self.solver_ == "gauss-newton":
+        can_spare = self.validation_fraction * len(series.targets) >= MIN_HELD_OUT
+        if self.early_stopping or (self.solver_ == "gauss-newton" and can_spare):
             train, held_out = split_tail(series, self.validation_fraction, context=0)
         make_batches = partial(
             WindowBatches,
@@ -569,7 +571,9 @@ class DSReconstructor(BasePLRNN):
 
     def _n_checkpoints(self):
         """Gauss-Newton goes far in one step, and away again."""
-        return max(self._max_iter(), 1) if self.solver_ == "gauss-newton" else 20
+        if self.solver_ == "gauss-newton":
+            return max(self._max_iter(), 1)
+        return super()._n_checkpoints()
 
     def _window(self, series, held_out):
         """Steps of a training window."""

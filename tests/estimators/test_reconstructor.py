@@ -262,9 +262,10 @@ def test_bad_data_are_named(X, message):
         quick().fit(X)
 
 
-def test_a_constant_or_tiny_series_is_no_problem():
+@pytest.mark.parametrize("solver", ["adam", "gauss-newton"])
+def test_a_constant_or_tiny_series_is_no_problem(solver):
     for X in (np.ones((30, 2)), np.arange(4.0).reshape(2, 2), np.tile([[1.0, 2.0]], (50, 1))):
-        model = quick().fit(X)
+        model = quick(solver=solver).fit(X)
         assert np.isfinite(model.forecast(5)).all()
         assert np.isfinite(model.predict(X)).all()
     np.testing.assert_allclose(quick().fit(np.full((30, 1), 7.0)).forecast(5), 7.0, atol=0.1)
