@@ -7,8 +7,8 @@
                                               [--seeds 0 1 ...] [--jobs 2]
     python benchmarks/reconstruction.py study-table
 
-Models: one `DSReconstructor` for each architecture, with default settings but for the seed and
-``CONFIGURATIONS``; the peers of `reconstruction_peers.py` (ESN, SINDy, shPLRNN, VAR, Gaussian) on
+Models: one `DSReconstructor` for each architecture, with default settings but for the seed, and
+*shooting*, the shallow one with Gauss-Newton (``CONFIGURATIONS``); the peers of `reconstruction_peers.py` (ESN, SINDy, shPLRNN, VAR, Gaussian) on
 the same series; *floor*, an independent noise-free trajectory of the system, as long as the test.
 
 Systems: *lorenz63*, *lorenz63-noisy*, *bursting* and *eeg* (its test is its training series) are
@@ -101,10 +101,11 @@ SYSTEMS = {
 }
 N_TEST, NOISE = 100_000, 0.05  # of the systems that are simulated
 CONFIGURATIONS = {
-    "plrnn": {},
-    "shallow": {},
-    "clipped-shallow": {},
-    "almost-linear": {},
+    "plrnn": {"architecture": "plrnn"},
+    "shallow": {"architecture": "shallow"},
+    "shooting": {"architecture": "shallow", "solver": "gauss-newton"},
+    "clipped-shallow": {"architecture": "clipped-shallow"},
+    "almost-linear": {"architecture": "almost-linear"},
 }
 UNITS = {  # where the default, as many as variables, cannot hold the state
     ("lorenz63-x", "shallow"): 10,
@@ -196,11 +197,11 @@ def paper_series(folder, seed):
     return noisy, orbit[begin : begin + T], orbit[begin + T : begin + 2 * T]
 
 
-def ours(name, architecture, train, test, seed, options):
+def ours(name, configuration, train, test, seed, options):
     """Figures of a reconstruction and its free run, the transient included."""
-    parameters = CONFIGURATIONS[architecture] | {"architecture": architecture}
-    if (name, architecture) in UNITS:
-        parameters |= {"n_components": UNITS[name, architecture]}
+    parameters = dict(CONFIGURATIONS[configuration])
+    if (name, configuration) in UNITS:
+        parameters |= {"n_components": UNITS[name, configuration]}
     model = DSReconstructor(random_state=seed, n_jobs=options.threads, **parameters)
     begin = time.perf_counter()
     model.fit(train)
@@ -372,7 +373,7 @@ def absent(name, model, options):
     system = SYSTEMS[name]
     if system.file is not None and not (Path(options.data) / system.file).exists():
         return f"{name}: skipped, {system.file} is not in {options.data}"
-    if model in CONFIGURATIONS and model not in CELLS:
+    if model in CONFIGURATIONS and CONFIGURATIONS[model]["architecture"] not in CELLS:
         return f"{model}: skipped, there is no such architecture"
     if model == "floor" and system.make is None:
         return f"{name}: no floor, the system is not known"
