@@ -8,8 +8,9 @@
     python benchmarks/reconstruction.py study-table
 
 Models: one `DSReconstructor` for each architecture, with default settings but for the seed, and
-*shooting*, the shallow one with Gauss-Newton (``CONFIGURATIONS``); the peers of `reconstruction_peers.py` (ESN, SINDy, shPLRNN, VAR, Gaussian) on
-the same series; *floor*, an independent noise-free trajectory of the system, as long as the test.
+*shooting*, the shallow one with Gauss-Newton (``CONFIGURATIONS``); the peers of
+`reconstruction_peers.py` (ESN, SINDy, shPLRNN, VAR, Gaussian) on the same series; *floor*, an
+independent noise-free trajectory of the system, as long as the test.
 
 Systems: *lorenz63*, *lorenz63-noisy*, *bursting* and *eeg* (its test is its training series) are
 train and test of the files in ``--data``; *lorenz63-x* is the first variable of lorenz63 alone,
