@@ -57,6 +57,7 @@ MODELS = {
     "plain-0": ADAM | {"alpha": 0.0, "init": "random"},
     "l2": ADAM | {"alpha": 5.0, "penalty": "l2", "init": "random"},
 }
+OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 BASELINES = ("RNN", "iRNN", "npRNN", "oRNN", "LSTM")
 CLASSIFIERS = {
     "ours": {"alpha": 5.0},
@@ -204,17 +205,30 @@ def figure():
     """P_correct over T for every model, one panel for each task."""
     import matplotlib.pyplot as plt
 
-    tasks = [task for task in TASKS if any(key[0] == task for key in results())]
-    fig, axes = plt.subplots(1, len(tasks), figsize=(4 * len(tasks), 3), sharey=True, squeeze=False)
-    for ax, task in zip(axes[0], tasks, strict=True):
-        for model in sorted({key[2] for key in results() if key[0] == task}):
-            found = {T: runs for (t, T, m), runs in results().items() if (t, m) == (task, model)}
+    groups = {key: runs for key, runs in results().items() if key[0] in TASKS}
+    shown = [model for model in (*MODELS, *BASELINES) if any(key[2] == model for key in groups)]
+    fig, axes = plt.subplots(1, len(TASKS), figsize=(8, 3.2), sharey=True)
+    for ax, task in zip(axes, TASKS, strict=True):
+        for model in reversed(shown):  # ours on top
+            found = {T: runs for (t, T, m), runs in groups.items() if (t, m) == (task, model)}
             shares = [np.median([r["P_correct"] for r in runs]) for runs in found.values()]
-            ax.semilogx(list(found), shares, "o-", label=model, lw=1.5, ms=4)
+            ax.semilogx(list(found), shares, label=model, ms=5, **_style(model))
         ax.set(title=task, xlabel="T", ylim=(0, 1.03))
-    axes[0, 0].set_ylabel("share of correct answers")
-    axes[0, -1].legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    axes[0].set_ylabel("share of correct answers")
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[-1].legend(
+        handles[::-1], labels[::-1], frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)
+    )
     fig.savefig(HERE.parent / "doc" / "long_memory.png", dpi=150, bbox_inches="tight")
+
+
+def _style(model):
+    """Of a line: the same in every panel, told apart without colour, too."""
+    if model == "ours":
+        return {"color": "black", "marker": "o", "lw": 2.5}
+    i = (*MODELS, *BASELINES).index(model)
+    marker, color = "ovs^Dv<>pPX*h"[i], OKABE_ITO[i % len(OKABE_ITO)]
+    return {"color": color, "marker": marker, "lw": 1.2, "ls": "--" if model in BASELINES else "-"}
 
 
 def main():
