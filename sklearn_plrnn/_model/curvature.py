@@ -44,7 +44,7 @@ class Curvature:
 
         H, from_residuals = normal_equations(blocks())
         gradient = (gradient + from_residuals) / count
-        return of_parameters(self.objective, params, H / count, gradient)
+        return to_parameters(self.objective, params, H / count, gradient)
 
     def _rows(self, params, batch, n_samples, rng):
         """J (R B, entries), residuals (R B,), and what they leave of the gradient (entries,)."""
@@ -96,7 +96,7 @@ def chain(objective, params):
     return scipy.sparse.csr_array((np.sign(entries[rows]), (rows, columns)), shape)
 
 
-def of_parameters(objective, params, H, gradient):
+def to_parameters(objective, params, H, gradient):
     """Matrix and gradient in the parameters, penalties added, from those in the entries."""
     link = chain(objective, params)
     H = link.T @ (link.T @ H).T

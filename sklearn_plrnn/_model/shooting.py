@@ -15,7 +15,7 @@ import numpy as np
 
 from .._recurrence import Workspace
 from .._recurrence.sensitivities import forward_sensitivities, normal_equations
-from .curvature import of_parameters
+from .curvature import to_parameters
 from .objective import Objective
 
 ROWS_PER_SEQUENCE = 25  # asked for; windows are many and small, and all their rows count
@@ -48,27 +48,27 @@ class Shooting(NamedTuple):
 
     def value(self, params, batch):
         """Weighted mean of squared errors, at the best start states, and the penalties."""
-        start = self.start_states(params, batch)
-        errors = _errors(self._run(params, batch, start))
+        errors = self.best_starts(params, batch)[1]
         f = self.objective.cell.lower(params)
         return float(np.mean(errors)) + float(self.objective.penalties(params, f))
 
-    def start_states(self, params, batch):
-        """States (B, M) from which free runs fit the windows best."""
+    def best_starts(self, params, batch):
+        """States (B, M) from which free runs fit the windows best, and their errors (B,)."""
         start = self._suggested(params, batch)
         found = self._run(params, batch, start)
         errors, damping = _errors(found), np.full(len(start), DAMPING)
         for _ in range(INNER_STEPS):
             trial = start - _damped_step(found, damping)
             at_trial = self._run(params, batch, trial)
-            is_better = _errors(at_trial) < errors
+            errors_at_trial = _errors(at_trial)
+            is_better = errors_at_trial < errors
             start = _where(is_better, trial, start)
-            errors = np.where(is_better, _errors(at_trial), errors)
+            errors = np.where(is_better, errors_at_trial, errors)
             found = Windows(
                 *(_where(is_better, *x) for x in zip(at_trial[:2], found[:2], strict=True)), None
             )
             damping = np.where(is_better, damping / 10, damping * 10)
-        return start
+        return start, errors
 
     def _suggested(self, params, batch):
         return self.objective.readout.start(params, batch.observed[0], batch.known[0])
@@ -160,9 +160,9 @@ class Shooting(NamedTuple):
         def blocks():
             nonlocal count, n_windows
             for batch in batches:
-                start = self.start_states(params, batch)
+                start, errors = self.best_starts(params, batch)
                 found = self._run(params, batch, start, of_parameters=True, workspace=workspace)
-                kept = _errors(found) < LOST
+                kept = errors < LOST
                 r, J = _project(*(x[kept] for x in found))
                 size = np.float32(np.sqrt(len(start)))  # a batch's weights are divided by it
                 yield J.reshape(-1, J.shape[-1]).astype(np.float32) * size, r.ravel() * size
@@ -172,7 +172,7 @@ class Shooting(NamedTuple):
                     return
 
         H, gradient = normal_equations(blocks())
-        return of_parameters(self.objective, params, H / n_windows, gradient / n_windows)
+        return to_parameters(self.objective, params, H / n_windows, gradient / n_windows)
 
 
 def _where(condition, x, y):

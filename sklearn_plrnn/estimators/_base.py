@@ -21,7 +21,7 @@ from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
 from .._random_state import local_random_state
 from .._training.blas import single_threaded_blas
-from .._training.loop import Settings, best_of, minimize, restarts, show, threads_within
+from .._training.loop import SOLVERS, Settings, best_of, minimize, restarts, show, threads_within
 from .._training.optimizers import SCHEDULES
 from ._sequences import Scaling
 
@@ -39,8 +39,9 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "learning_rate": [StrOptions(set(SCHEDULES))],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "solver": [StrOptions(set(SOLVERS))],
+        "max_iter": [Interval(Integral, 0, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "sequence_length": [Interval(Integral, 1, None, closed="left"), None],
         "gradient_checkpointing": ["boolean"],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -115,15 +116,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
 
     def _max_iter(self):
         """Epochs or iterations at most."""
-        return self.max_iter
-
-    def _n_checkpoints(self):
-        """How many parameters on the way are scored, where there is a score."""
-        return Settings._field_defaults["n_checkpoints"]
-
-    def _goal(self, objective):
-        """What the solver is to minimize."""
-        return objective
+        return self._default_iterations[self.solver_] if self.max_iter is None else self.max_iter
 
     def _is_warm(self):
         """Whether a twin goes on from a previous fit."""
@@ -142,10 +135,21 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         options |= {"l2": self.l2, "checkpointing": self.gradient_checkpointing}
         return Objective(cell, readout, penalty, n_inputs, **options)
 
-    def _train(self, objective, series, held_out, make_batches, select=None, stream=False):
+    def _train(
+        self,
+        objective,
+        series,
+        held_out,
+        make_batches,
+        select=None,
+        stream=False,
+        goal=None,
+        **more,
+    ):
         """Run all restarts, store the best and return it.
 
-        With `stream`, one epoch at a constant rate continues what came before.
+        With `stream`, one epoch at a constant rate continues what came before. `goal` is what the
+        solver minimizes, if not the objective itself; `more` are further `Settings`.
         """
         settings = Settings(
             self.solver_,
@@ -155,15 +159,15 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             self.max_grad_norm,
             self.tol,
             self.n_iter_no_change,
-            n_checkpoints=self._n_checkpoints(),
             n_threads=threads_within(self.n_init, self.n_jobs),
             verbose=int(self.verbose),
+            **more,
         )
         if stream:
             settings = settings._replace(max_iter=1, learning_rate="constant", keep_last=True)
         run = partial(
             _train_once,
-            problem=(objective, self._goal(objective), series, held_out, make_batches, select),
+            problem=(objective, goal or objective, series, held_out, make_batches, select),
             start=self._warm_params(objective, series.inputs.dtype) if self._is_warm() else None,
             init=self.init_,
             settings=settings,

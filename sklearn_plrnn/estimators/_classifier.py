@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
+from .._training.loop import SOLVERS
 from ._sequences import check_flattened, check_sequences
 from ._supervised import SupervisedPLRNN, last_of
 
@@ -59,9 +60,8 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         Levenberg-Marquardt steps with the Fisher information of sampled labels, accepted as long as
         they improve the prediction of held-out sequences, for up to some thousands of parameters.
     learning_rate_init : float, default=5e-3
-        Rate of "adam" and "sgd" at the beginning. Unless the start is random, that
-        of what the regularized units receive is divided by ``sqrt(n_timesteps)``, for they add it
-        up.
+        Rate of "adam" and "sgd" at the beginning. Unless the start is random, that of what the
+        regularized units receive is divided by ``sqrt(n_timesteps)``, for they add it up.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
         Its schedule over `max_iter` epochs.
     max_iter : int or None, default=None
@@ -181,7 +181,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         "n_channels": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "init": [StrOptions({"closed-form", "identity", "random"})],
-        "solver": [StrOptions({"gauss-newton", "adam", "sgd", "lbfgs"})],
+        "solver": [StrOptions(set(SOLVERS))],
         "initial_state": [StrOptions({"learned", "zero"})],
     }
 

@@ -16,14 +16,13 @@ from .._model.shooting import Shooting
 from .._model.simulation import assimilate, run_ahead, simulate
 from .._random_state import local_random_state
 from .._training.batches import Series, WindowBatches, split_tail
+from .._training.loop import SOLVERS
 from ..metrics import forecast_r2_scorer
 from ._base import BasePLRNN
-from ._free_run import FreeRunScores, noise_level
+from ._free_run import FreeRunScores
 from ._input_features import future_inputs, input_columns, split_columns
 from ._sequences import Scaling, check_sequences
 
-SOLVERS = ("adam", "sgd", "lbfgs", "gauss-newton")
-DEFAULT_ITERATIONS = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 30}
 DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 50}
 BATCHES_PER_EPOCH = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 10_000}  # it takes what it needs
 DEFAULT_WINDOW = 100  # steps
@@ -225,15 +224,13 @@ class DSReconstructor(BasePLRNN):
         "n_components": [*BasePLRNN._parameter_constraints["n_components"], None],
         "readout": [StrOptions({"auto", *READOUTS})],
         "init": [StrOptions({"lift", "identity", "random"})],
-        "solver": [StrOptions(set(SOLVERS))],
-        "max_iter": [*BasePLRNN._parameter_constraints["max_iter"], None],
-        "batch_size": [*BasePLRNN._parameter_constraints["batch_size"], None],
         "forcing": [StrOptions(set(FORCINGS)), None],
         "forcing_strength": [Interval(Real, 0, 1, closed="both"), None],
         "forcing_interval": [Interval(Integral, 1, None, closed="left")],
         "input_features": ["array-like", None],
         "score_horizon": [Interval(Integral, 1, None, closed="left")],
     }
+    _default_iterations = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 30}
 
     def __init__(
         self,
@@ -498,18 +495,24 @@ class DSReconstructor(BasePLRNN):
         self.n_outputs_ = series.targets.shape[1]
         self.init_, self.solver_ = self.init, self.solver
         objective = self._objective()
+        shoots = self.solver_ == "gauss-newton"
         train, held_out = series, None
         can_spare = self.validation_fraction * len(series.targets) >= MIN_HELD_OUT
-        if self.early_stopping or (self.solver_ == "gauss-newton" and can_spare):
+        if self.early_stopping or (shoots and can_spare):
             train, held_out = split_tail(series, self.validation_fraction, context=0)
+        select = FreeRunScores.of(objective, train)
         make_batches = partial(
             WindowBatches,
             batch_size=DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size,
-            sequence_length=self._window(train, held_out),
+            sequence_length=self._window(train, held_out, select.noise),
             n_batches=BATCHES_PER_EPOCH[self.solver_],
         )
-        select = FreeRunScores.of(objective, train)
-        result = self._train(objective, train, held_out, make_batches, select)
+        # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
+        options = {}
+        if shoots:
+            goal = Shooting(objective._replace(forcing=None))
+            options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
+        result = self._train(objective, train, held_out, make_batches, select, **options)
         states = [states for states, _ in self._assimilated(sequences)]
         self.last_state_ = states[-1][-1].copy()
         states = np.concatenate(states)
@@ -560,28 +563,13 @@ class DSReconstructor(BasePLRNN):
         readout = READOUTS[self.readout_](M, N)
         return self._assemble(readout, len(self.input_features_), forcing=forcing)
 
-    def _goal(self, objective):
-        """With Gauss-Newton, windows run freely, from starts of their own."""
-        if self.solver_ == "gauss-newton":
-            return Shooting(objective._replace(forcing=None))
-        return objective
-
-    def _max_iter(self):
-        return DEFAULT_ITERATIONS[self.solver_] if self.max_iter is None else self.max_iter
-
-    def _n_checkpoints(self):
-        """Gauss-Newton goes far in one step, and away again."""
-        if self.solver_ == "gauss-newton":
-            return max(self._max_iter(), 1)
-        return super()._n_checkpoints()
-
-    def _window(self, series, held_out):
+    def _window(self, series, held_out, noise):
         """Steps of a training window."""
         longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
         if self.sequence_length is None and self.solver_ == "gauss-newton":
             # The noisier rows are, the more of them it takes to tell where a window started.
-            noise = noise_level([np.where(series.weights > 0, series.targets, np.nan)]).max()
-            return min(int(np.clip(WINDOW_PER_NOISE * noise, *SHORT_WINDOWS)), longest)
+            steps = np.clip(WINDOW_PER_NOISE * noise.max(), *SHORT_WINDOWS)
+            return min(int(steps), longest)
         if self.sequence_length is None:
             return min(DEFAULT_WINDOW, longest)
         if self.sequence_length > longest:

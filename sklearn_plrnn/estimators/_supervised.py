@@ -17,11 +17,11 @@ from .._training.batches import (
     split_tail,
     stretches,
 )
+from .._training.loop import SOLVERS
 from ._base import BasePLRNN
 from ._sequences import Scaling, check_weights
 
 DEFAULT_WINDOW = 100  # rows
-DEFAULT_ITERATIONS = {"gauss-newton": 20, "adam": 400, "sgd": 400, "lbfgs": 400}
 # For Gauss-Newton: of fewer sequences none can be spared to accept steps on, and its matrix grows
 # with the square of the number of parameters.
 MIN_SEQUENCES = 50
@@ -37,12 +37,11 @@ class SupervisedPLRNN(BasePLRNN):
     _parameter_constraints = {
         **BasePLRNN._parameter_constraints,
         "init": [StrOptions({"auto", "closed-form", "identity", "random"})],
-        "solver": [StrOptions({"auto", "gauss-newton", "adam", "sgd", "lbfgs"})],
-        "max_iter": [*BasePLRNN._parameter_constraints["max_iter"], None],
-        "batch_size": [*BasePLRNN._parameter_constraints["batch_size"], None],
+        "solver": [StrOptions({"auto", *SOLVERS})],
         "washout": [Interval(Integral, 0, None, closed="left")],
         "initial_state": [StrOptions({"learned", "zero", "last"})],
     }
+    _default_iterations = dict.fromkeys(SOLVERS, 400) | {"gauss-newton": 20}
 
     def __init__(
         self,
@@ -167,9 +166,6 @@ class SupervisedPLRNN(BasePLRNN):
         if self.init == "auto":
             solved = solvable and self.solver_ == "gauss-newton"
             self.init_ = "closed-form" if solved else "identity"
-
-    def _max_iter(self):
-        return DEFAULT_ITERATIONS[self.solver_] if self.max_iter is None else self.max_iter
 
     def _holds_out(self, series):
         """Gauss-Newton accepts steps on held-out data, where there are any to spare."""

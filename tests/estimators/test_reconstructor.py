@@ -421,9 +421,7 @@ def test_wide_data_choose_an_affine_readout(rng):
 def test_gauss_newton_improves_on_the_start(form):
     noisy = make_lorenz63(600, noise=0.02, random_state=0)
     test = make_lorenz63(400, random_state=1)
-    X = {"stack": noisy.reshape(4, 150, 3), "list": np.split(noisy, [100, 250, 500])}.get(
-        form, FORMS[form](noisy) if form in ("series", "frame") else None
-    )
+    X = np.split(noisy, [100, 250, 500]) if form == "list" else FORMS[form](noisy)
     options = {"architecture": "shallow", "n_hidden": 20, "random_state": 0}
     start = DSReconstructor(max_iter=0, **options).fit(X)
     model = DSReconstructor(solver="gauss-newton", max_iter=6, **options).fit(X)

@@ -11,6 +11,7 @@ from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
 from sklearn_plrnn._model.shooting import Shooting
+from sklearn_plrnn._training.loop import flatten
 
 T, B, N, K = 6, 5, 2, 1
 
@@ -37,7 +38,7 @@ def problem(rng, cell, readout, M=N, missing=0.0, n_inputs=0, alpha=0.0, noise=0
 
 def distance_to_kinks(goal, params, batch):
     """Of free runs from the best start states; where one sits on a kink there is no gradient."""
-    f, z = goal.objective.cell.lower(params), goal.start_states(params, batch)
+    f, z = goal.objective.cell.lower(params), goal.best_starts(params, batch)[0]
     nearest = np.inf
     for s in batch.inputs:
         nearest = min(nearest, np.abs(f.preactivation(z)).min())
@@ -66,38 +67,35 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
         goal, params, batch = problem(rng, cell, readout, M, missing, n_inputs, alpha=0.5)
         is_smooth = distance_to_kinks(goal, params, batch) > 1e-3
     _, gradient = goal.curvature()(params, [batch], 1, 1, rng)
-    begin, step = 0, 1e-5
+    vector, slopes = flatten(params)
+    vector[...], step = gradient, 1e-5
     for name, x in params.items():
         direction = rng.normal(size=x.shape)
-        of_name = gradient[begin : begin + x.size].reshape(x.shape)
-        begin += x.size
         if name == "initial_state" and readout == "affine":
             continue
         value = [goal.value(params | {name: x + s * step * direction}, batch) for s in (1, -1)]
         measured = (value[0] - value[1]) / (2 * step)
-        assert np.sum(of_name * direction) == pytest.approx(measured, rel=2e-3, abs=1e-5), name
+        assert np.sum(slopes[name] * direction) == pytest.approx(measured, rel=2e-3, abs=1e-5), name
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_steps_find_the_system_again(cell, rng):
     """From parameters near the true ones, on windows without noise."""
     goal, truth, batch = problem(rng, cell, "identity", noise=0.0)
-    params = {name: x + 0.02 * rng.normal(size=x.shape) for name, x in truth.items()}
+    vector, params = flatten(
+        {name: x + 0.02 * rng.normal(size=x.shape) for name, x in truth.items()}
+    )
     values = [goal.value(params, batch)]
     for _ in range(4):
         H, gradient = goal.curvature()(params, [batch], 1, 1, rng)
-        step = np.linalg.solve(H + 1e-9 * np.eye(len(H)), gradient)
-        begin = 0
-        for name, x in params.items():
-            params[name] = x - step[begin : begin + x.size].reshape(x.shape)
-            begin += x.size
+        vector -= np.linalg.solve(H + 1e-9 * np.eye(len(H)), gradient)
         values.append(goal.value(params, batch))
     assert values[-1] < 0.01 * values[0]
 
 
 def test_start_states_are_better_than_noisy_rows(rng):
     goal, params, batch = problem(rng, "shallow", "identity", noise=0.3)
-    start = goal.start_states(params, batch)
+    start, _ = goal.best_starts(params, batch)
     f, z = goal.objective.cell.lower(params), np.stack([start, batch.observed[0]])
     errors = np.zeros(2)
     for targets in batch.targets:
@@ -127,4 +125,4 @@ def test_single_precision_is_never_left(rng):
             for n in ("inputs", "targets", "weights", "observed")
         }
     )
-    assert goal.start_states(params, batch).dtype == np.float32
+    assert goal.best_starts(params, batch)[0].dtype == np.float32
