@@ -23,11 +23,9 @@ regularizer, and *larger* with 128 units (18 000 parameters).
 """
 
 import argparse
-import json
 import os
 import resource
 import time
-import warnings
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -35,6 +33,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from joblib import Parallel, delayed
+from stored_runs import grouped, once
 
 from sklearn_plrnn import RegularizedPLRNNClassifier, RegularizedPLRNNRegressor
 from sklearn_plrnn.datasets import make_addition, make_multiplication
@@ -163,29 +162,19 @@ def mnist(path, permuted):
 
 
 def run_one(task, T, model, seed, options):
-    """Run unless its file is there; written whole or not at all."""
+    """Run unless its file is there."""
     noisy = "-noisy" if options.noisy else ""
-    path = RESULTS / f"{task}{noisy}-{T}-{model}-{seed}.json"
-    if path.exists():
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = (answer if task in TASKS else classify)(task, T, model, seed, options)
-    found |= {"task": task + noisy, "T": T, "model": model, "seed": seed}
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(found))
-    part.replace(path)
-    print(found, flush=True)
+    once(
+        RESULTS / f"{task}{noisy}-{T}-{model}-{seed}.json",
+        answer if task in TASKS else classify,
+        (task, T, model, seed, options),
+        {"task": task + noisy, "T": T, "model": model, "seed": seed},
+    )
 
 
 def results():
     """All runs so far, by (task, T, model)."""
-    groups = {}
-    for path in sorted(RESULTS.glob("*.json")):
-        found = json.loads(path.read_text())
-        groups.setdefault((found["task"], found["T"], found["model"]), []).append(found)
-    return dict(sorted(groups.items()))
+    return grouped(RESULTS, "task", "T", "model")
 
 
 def table():

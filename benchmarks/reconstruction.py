@@ -34,10 +34,8 @@ Every run is a file in benchmarks/results; what is there is not run again.
 """
 
 import argparse
-import json
 import os
 import time
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -51,6 +49,7 @@ from joblib import Memory, Parallel, delayed
 from reconstruction_peers import LAG, PEERS
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import least_squares
+from stored_runs import grouped, once
 
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn._model.cells import CELLS
@@ -300,29 +299,6 @@ def split_distance(X, Y):
     return tuple(float(np.sqrt(squares[part].sum(axis=0)).mean()) for part in (slow, ~slow))
 
 
-def store(path, task, arguments, keys):
-    """Run a task unless its file is there; written whole or not at all."""
-    if path.exists():
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = keys | task(*arguments)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(found))
-    part.replace(path)
-    print(found, flush=True)
-
-
-def results(folder, *keys):
-    """All runs so far, by the values of `keys`."""
-    groups = {}
-    for path in sorted(folder.glob("*.json")):
-        found = json.loads(path.read_text())
-        groups.setdefault(tuple(found[key] for key in keys), []).append(found)
-    return groups
-
-
 def figures(runs, name, form=".3g"):
     """Median and worst over runs, blank where there are none."""
     values = np.array([run[name] for run in runs if run.get(name) is not None])
@@ -337,7 +313,7 @@ def table():
     )
     print(" seconds | parameters | diverged |")
     print("|" + "---|" * 11)
-    found, base = results(RESULTS, "system", "model"), lambda name: name.removesuffix("-quick")
+    found, base = grouped(RESULTS, "system", "model"), lambda name: name.removesuffix("-quick")
     place = lambda key: (list(SYSTEMS).index(base(key[0])), key[0], MODELS.index(key[1]))
     for system, model in sorted(found, key=place):
         runs, known = found[system, model], SYSTEMS[base(system)].exponent
@@ -360,7 +336,7 @@ def study_table():
     print(f"{STUDY}\n")
     print("| start | alpha | seeds | D_stsp: mean, median, best | D_H | low | high | diverged |")
     print("|" + "---|" * 8)
-    for (init, alpha), runs in sorted(results(STUDY_RESULTS, "init", "alpha").items()):
+    for (init, alpha), runs in grouped(STUDY_RESULTS, "init", "alpha").items():
         divergences = np.array([run["D_stsp"] for run in runs])
         of = divergences.mean(), np.median(divergences), divergences.min()
         numbers = [", ".join(f"{value:.2f}" for value in of)]
@@ -395,7 +371,7 @@ def run(options):
         (*pair, seed) for pair, r in zip(pairs, reasons, strict=True) if r is None for seed in seeds
     ]
     Parallel(options.jobs)(
-        delayed(store)(
+        delayed(once)(
             RESULTS / f"{name}{quick}-{model}-{seed}.json",
             run_one,
             (name, model, seed, options),
@@ -412,7 +388,7 @@ def study(options):
     if reason is not None:
         return print(reason)
     Parallel(options.jobs)(
-        delayed(store)(
+        delayed(once)(
             STUDY_RESULTS / f"{options.init}-{alpha:g}-{seed}.json",
             study_one,
             (options.init, alpha, seed, options),

@@ -267,9 +267,9 @@ class SINDy(Peer):
 class ShPLRNN(Peer):
     """``z_t = A z + W1 (relu(W2 z + h2) - relu(W2 z)) + h1``, pulled towards the data in training.
 
-    RAdam on batches of 16 windows, its rate from 3e-3 to 3e-5 over the time that is given; ten
-    times in its second half a free run is compared with the tail. (The paper goes on for 250 000
-    updates; this is how far the time of one fit goes.)
+    RAdam, its rate falling exponentially over the time that is given; in its second half free runs
+    are compared with the tail now and then. (The paper goes on for 250 000 updates; this is how far
+    the time of one fit goes.)
     """
 
     states = True
