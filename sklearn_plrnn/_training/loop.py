@@ -20,7 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .blas import single_threaded_blas
 from .gauss_newton import gauss_newton
-from .optimizers import OPTIMIZERS, SCHEDULES, clip_by_norm
+from .optimizers import OPTIMIZERS, SCHEDULES, Average, clip_by_norm
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
 MAX_RETRIES = 8
@@ -230,32 +230,38 @@ class _Run:
 
 
 def _first_order(run, rng):
-    """Adam and its like: an epoch of steps, then a look at where they led."""
+    """Adam and its like: an epoch of steps, then a look at where they led on average."""
     settings = run.settings
     make = partial(OPTIMIZERS[settings.solver], run.vector.size, run.vector.dtype)
     optimizer, factor, epoch = make(), 1.0, 0
+    average = Average(run.vector)
     state = copy.deepcopy(run.optimizer_state) or {}
     if state.keys() == vars(optimizer).keys():  # left by the same optimizer
         vars(optimizer).update(state)
     while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_stale():
         rate = factor * settings.learning_rate_init
         rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)
-        losses = _epoch(run, optimizer, rate, rng)
+        losses = _epoch(run, optimizer, average, rate, rng)
         # A few windows may be unstable, and mended by the others; not most of them.
         if run.exploded(np.median(losses)):
             run.vector[...] = run.best
             run.n_retries, factor, optimizer = run.n_retries + 1, factor / 2, make()
+            average = Average(run.vector)
             continue
         epoch += 1
+        here = run.vector.copy()
+        if not run.batches.is_single:
+            run.vector[...] = average.parameters
         value = None if run.is_monitored_in_passing else run.monitored()
         loss = float(np.mean(losses, where=np.isfinite(losses)))
         run.end_epoch(loss, value, rate, last=epoch == settings.max_iter)
+        run.vector[...] = here
     if run.is_monitored_in_passing:
         run.keep_if_best(run.monitored())
     run.optimizer_state = vars(optimizer)
 
 
-def _epoch(run, optimizer, rate, rng):
+def _epoch(run, optimizer, average, rate, rng):
     """Losses of an epoch of steps; one that leads to where the loss is not finite is taken back."""
     losses, before = [], run.vector.copy()
     for batch in run.batches.epoch(rng):
@@ -266,6 +272,7 @@ def _epoch(run, optimizer, rate, rng):
                 run.keep_if_best(loss)
             before[...] = run.vector
             optimizer.step(run.vector, run.gradient, rate * run.rates)
+            average.add(run.vector)
             losses.append(loss)
         else:
             run.vector[...] = before

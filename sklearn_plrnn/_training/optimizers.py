@@ -53,6 +53,26 @@ class Adam:
         parameters -= self._buffer
 
 
+class Average:
+    """Mean of the parameters along the steps, weights falling exponentially (Polyak, Juditsky 1992).
+
+    Minibatches keep parameters wandering around where the loss is least. The mean reaches over the
+    last tenth of the steps, and over `MOST` at most.
+    """
+
+    MOST = 1000
+
+    def __init__(self, parameters):
+        self.parameters = parameters.astype(float)
+        self._n_steps = 0
+
+    def add(self, parameters):
+        """Count the parameters after one more step."""
+        self._n_steps += 1
+        share = max(10 / (10 + self._n_steps), 1 / self.MOST)
+        self.parameters += share * (parameters - self.parameters)
+
+
 OPTIMIZERS = {"adam": Adam, "sgd": SGD}
 
 

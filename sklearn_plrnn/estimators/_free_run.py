@@ -4,7 +4,8 @@ The training series is cut into segments; the model runs freely, all runs at onc
 row of each, or, where no input ties a run to its segment, from more rows: many models leave the
 attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Runs are
 compared as they would have been measured, with the observation noise of the data added. Without
-that, a clean attractor beside a noisy one misses most of the cells that noise fills.
+that, a clean attractor beside a noisy one misses most of the cells that noise fills. Parameters with
+a run that leaves the range of the data are worse than any without.
 """
 
 from itertools import cycle, islice
@@ -20,6 +21,7 @@ from ..metrics import power_spectrum_distance, state_space_divergence
 N_RUNS = 8
 SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
 TRANSIENT = 0.25  # of a segment's length, run before it is compared
+FAR = 10.0  # times the largest values of the data: where no run must get
 
 
 class FreeRunScores(NamedTuple):
@@ -48,6 +50,9 @@ class FreeRunScores(NamedTuple):
 
     def __call__(self, params):
         references, runs = self._references(), self._runs(params)
+        limits = FAR * np.max([np.nanmax(np.abs(x), axis=0, initial=0) for x in references], axis=0)
+        if not all(np.all(np.abs(run) <= limits) for run in runs):
+            return np.inf, np.inf
         pairs = zip(cycle(references), runs)
         distance = float(np.mean([power_spectrum_distance(*pair) for pair in pairs]))
         x = np.concatenate(references)

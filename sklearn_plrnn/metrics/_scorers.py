@@ -1,9 +1,10 @@
 """Scores of a reconstruction for ``scoring=`` of scikit-learn's model selection.
 
 ``scorer(estimator, X, y=None)``: larger is better, and always a finite number, for one diverging
-candidate must not spoil a search.
+candidate must not spoil a search. The number says so, a warning for each fold would not help.
 """
 
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -129,7 +130,13 @@ class _ForecastR2:
 
 
 def _free_runs(estimator, X):
-    """Pairs of an observed trajectory and a free run from its first row."""
+    """Pairs of an observed trajectory and a free run from its first row, however far it goes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return list(_pairs(estimator, X))
+
+
+def _pairs(estimator, X):
     observed, inputs = estimator.split_inputs(X)
     if isinstance(observed, np.ndarray) and observed.ndim == 2:
         observed, inputs = [observed], None if inputs is None else [inputs]

@@ -53,6 +53,12 @@ def test_the_true_system_scores_best(noise):
         assert score(wrong)[0] > 2 * geometry + 0.1
 
 
+def test_a_run_that_leaves_the_data_is_worse_than_the_wrong_attractor():
+    score = scores_of(circle(2000))
+    assert score(rotation(1.01)) == (np.inf, np.inf)
+    assert np.isfinite(score(rotation(0.5, angle=1.0))).all()
+
+
 def test_gaps_and_trajectories_do_not_confuse():
     x = circle(2000)
     weights = (np.random.default_rng(0).random(x.shape) < 0.9).astype(float)

@@ -142,6 +142,12 @@ def test_relative_rates_hold_parameters_back():
     assert params["b"] == 0
 
 
+def test_minibatches_leave_the_mean_of_where_they_led():
+    """Whichever shift comes last in an epoch, the parameters kept lie amid all of them."""
+    result = run(Shifts(-9, 9), solver="sgd", learning_rate_init=0.02, learning_rate="constant")
+    np.testing.assert_allclose(result.params["a"], TARGET["a"], atol=0.05)
+
+
 def test_a_step_into_nowhere_is_taken_back():
     """Momentum carries across the minimum to where nothing is finite; the epoch goes on."""
 

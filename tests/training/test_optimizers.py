@@ -5,7 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sklearn_plrnn._training.optimizers import OPTIMIZERS, SCHEDULES, SGD, Adam, clip_by_norm
+from sklearn_plrnn._training.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    SGD,
+    Adam,
+    Average,
+    clip_by_norm,
+)
 
 
 def test_adam_is_the_formula(rng):
@@ -45,6 +52,16 @@ def test_a_quadratic_is_minimized_in_place_and_in_its_dtype(name, dtype):
     assert view is x or np.shares_memory(view, x)
     assert x.dtype == dtype
     np.testing.assert_allclose(x, target, atol=1e-3)
+
+
+def test_the_average_forgets_the_start_and_quiets_noise(rng):
+    average, wandering = Average(np.full(2, 100.0, np.float32)), rng.normal(size=(3000, 2))
+    for n, x in enumerate(wandering, start=1):
+        average.add(x)
+        if n == 100:
+            assert np.abs(average.parameters).max() < 1
+    assert np.abs(average.parameters).max() < 4 / np.sqrt(2 * Average.MOST)
+    assert average.parameters.dtype == float
 
 
 @pytest.mark.parametrize("name", sorted(SCHEDULES))
