@@ -26,7 +26,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 
-from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.cells import PLRNN
 from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import PENALTIES
@@ -49,7 +49,7 @@ def problem(T, B, M, dtype):
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.normal(size=shape).astype(dtype)
     objective = Objective(
-        CELLS["plrnn"].make(M, None),
+        PLRNN(M),
         READOUTS["affine"](M, N),
         PENALTIES["manifold-attractor"](1.0, np.arange(M // 2)),
         K,

@@ -49,6 +49,15 @@ def without_diagonal(W):
 defvjp(without_diagonal, lambda value, W: without_diagonal)
 
 
+@primitive
+def relu(x):
+    """``max(x, 0)``; autograd's own derivative of that leaves single precision."""
+    return np.maximum(x, 0)
+
+
+defvjp(relu, lambda value, x: lambda bar: np.where(x > 0, bar, 0))
+
+
 def pull_and_slopes(A, W, h, units, anchor, n_couplings, alpha):
     """``alpha (mean (A_i - anchor)^2 + sum W_ij^2 / n_couplings + mean h_i^2)``, i in `units`.
 

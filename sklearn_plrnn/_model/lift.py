@@ -6,18 +6,17 @@ regression of each next state on the features of the present one. The features a
 where a cell has such, otherwise unobserved latent units.
 """
 
-from functools import singledispatch
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 
-from .cells import PLRNN, Shallow
 from .regularization import integrate
 
 MAX_TRANSITIONS = 20_000  # more rows than this change the solution less than the random features do
 MAX_BATCHES = 20  # of windows on which candidates are compared
 RIDGES = (1e-5, 1e-3, 1e-1)  # of a step, on standardized variables
+DECOUPLED = 0.1  # what is left of the influence of states that were not solved for
 
 
 class Transitions(NamedTuple):
@@ -56,6 +55,7 @@ def lift(objective, series, batches, rng):
     kinks = _kinks_on(now, max(objective.cell), rng)
     windows = list(batches.ordered())[:MAX_BATCHES]
     candidates = [start]
+    lift_cell = _lift_hidden if objective.cell.kinks else _lift_latent
     for ridge in RIDGES:
         params = {name: x.astype(float) for name, x in (start | readout).items()}
         lift_cell(objective.cell, params, transitions, kinks, objective.penalty, ridge)
@@ -65,44 +65,49 @@ def lift(objective, series, batches, rng):
     return candidates[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
 
 
-@singledispatch
-def lift_cell(cell, params, transitions, kinks, penalty, ridge):
-    """Overwrite in `params` what the transitions determine."""
-    raise TypeError(f"no closed-form start for {type(cell).__name__}")
-
-
-@lift_cell.register
-def _(cell: Shallow, params, transitions, kinks, penalty, ridge):
-    d = transitions.now.shape[1]
-    W2, h2 = (x[: cell.n_hidden] for x in kinks)
-    params["W2"][:, :d], params["h2"] = W2, h2
-    params["W2"][:, d:] *= 0.1  # the rest starts nearly decoupled from what was solved for
-    features = np.maximum(transitions.now @ W2.T + h2, 0)
-    rows = Rows(cell.rows, np.arange(d), np.arange(cell.n_hidden), zero_diagonal=False)
+def _lift_hidden(cell, params, transitions, kinks, penalty, ridge):
+    """Overwrite in `params` what the transitions determine; hidden units are the features."""
+    of_states, offsets = cell.kinks
+    d, L = transitions.now.shape[1], len(params[offsets])
+    params[of_states][:, :d], params[offsets] = (x[:L] for x in kinks)
+    params[of_states][:, d:] *= DECOUPLED
+    features = cell.features(params, _padded(transitions.now, np.arange(d), cell.n_components))
+    rows = Rows(cell.rows, np.arange(d), np.arange(L), zero_diagonal=False)
     _solve(params, rows, transitions, features, ridge)
 
 
-@lift_cell.register
-def _(cell: PLRNN, params, transitions, kinks, penalty, ridge):
-    d = transitions.now.shape[1]
+def _lift_latent(cell, params, transitions, kinks, penalty, ridge):
+    """The same; latent units that are not observed are the features."""
+    M, d = cell.n_components, transitions.now.shape[1]
     idle = penalty.units[penalty.units >= d] if penalty.alpha else np.empty(0, int)
     # Forcing an affine readout reaches every unit, so that no latent feature could stay intact.
-    lifted = np.setdiff1d(np.arange(d, cell.n_components), idle) if "E" in params else []
+    free = np.setdiff1d(np.arange(d, M), idle) if "E" in params else []
+    lifted = np.intersect1d(free, cell.relu_units).astype(int)
     V, b = (x[: len(lifted)].copy() for x in kinks)
-    if len(lifted) >= d:
+    if len(lifted) >= d and (cell.relu_units < d).any():
         # relu(x) - relu(-x) = x: mirror units carry what a step takes linearly from other units.
         V[:d], b[:d] = -np.eye(d), 0
-    active = np.r_[np.arange(d), lifted].astype(int)
+    active = np.r_[np.arange(d), lifted]
     augment = lambda x: np.hstack([x, x @ V.T + b])
     now, following, inputs = transitions
     transitions = Transitions(augment(now), augment(following), inputs)
+    features = cell.features(params, _padded(transitions.now, active, M))[:, active]
     rows = Rows(cell.rows, active, active, zero_diagonal=True)
-    _solve(params, rows, transitions, np.maximum(transitions.now, 0), ridge)
+    _solve(params, rows, transitions, features, ridge)
     if len(lifted):
         params["E"][lifted - d], params["initial_state"][lifted] = V, b
     # Idle units hold their start until training moves them: what they add is part of h.
-    held = np.maximum(params["initial_state"][idle], 0)
-    params["h"][active] -= params["W"][np.ix_(active, idle)] @ held
+    held = cell.features(params, params["initial_state"])[idle]
+    _, W, h = (params[name] for name in cell.rows)
+    h[active] -= W[np.ix_(active, idle)] @ held
+    W[np.ix_(active, np.setdiff1d(np.arange(M), np.r_[active, idle]))] *= DECOUPLED
+
+
+def _padded(states, units, n_components):
+    """States (n, `n_components`) that are zero but for `units`."""
+    padded = np.zeros((len(states), n_components))
+    padded[:, units] = states
+    return padded
 
 
 def _complete_transitions(series, rng):

@@ -63,13 +63,13 @@ class Objective(NamedTuple):
 
     def value(self, params, batch, workspace=None):
         """Scalar to minimize."""
-        f = self.cell.lower(params)
-        if batch.at_end:
-            states = self.propagate(f, params, batch, at_end=True, workspace=workspace)
+        f, linear = self.cell.lower(params), self.readout.linear(params)
+        if batch.at_end or linear is None:
+            options = {"at_end": batch.at_end, "workspace": workspace}
+            states = self.propagate(f, params, batch, **options)
             outputs = self.readout.output(params, states)
         else:
-            readout = self.readout.linear(params)
-            outputs = self.propagate(f, params, batch, readout=readout, workspace=workspace)
+            outputs = self.propagate(f, params, batch, readout=linear, workspace=workspace)
         value = self.loss.value(outputs, batch.targets, batch.weights)
         return value + self.penalties(params, f)
 

@@ -1,16 +1,21 @@
 """Readouts: from latent states to observations and, for forcing, back.
 
-``output`` maps states (..., M) to observations (..., N), ``linear`` names that map for
-`propagate`. ``estimate`` goes the other way: the latent state that an observed row suggests, and
-which of its units that row determines. ``start`` is the state at the beginning of a window whose
-first row was observed. Rows come with a mask ``known``, False where an observation is missing (its
-value is then arbitrary but finite).
+``output`` maps states (..., M) to observations (..., N): ``B features(z) + b``, with the ``slope``
+dx/dz. ``linear`` names that map for `propagate`, and is None where it is none. ``estimate`` goes
+the other way: the latent state that an observed row suggests, and which of its units that row
+determines. ``start`` is the state at the beginning of a window whose first row was observed. Rows
+come with a mask ``known``, False where an observation is missing (its value is then arbitrary but
+finite).
 """
 
 from typing import NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
+
+from .gradient import relu
+
+MARGIN = 0.25  # of the data's range, by which the start of "relu" leaves its coordinates positive
 
 
 class Identity(NamedTuple):
@@ -39,6 +44,14 @@ class Identity(NamedTuple):
     def output(self, params, states):
         """Observations of the states."""
         return states[..., : self.n_outputs]
+
+    def features(self, states):
+        """What B multiplies."""
+        return states
+
+    def slope(self, params, states):
+        """Derivative of outputs by states, which broadcasts to (..., N, M)."""
+        return self.matrix(params)[0]
 
     def estimate(self, params, rows, known):
         """Latent targets and the mask of units that the rows determine."""
@@ -88,8 +101,17 @@ class Affine(NamedTuple):
 
     def output(self, params, states):
         """Observations of the states, in one matrix product over all leading axes."""
-        flat = anp.dot(anp.reshape(states, (-1, self.n_components)), params["B"].T)
-        return anp.reshape(flat + params["b"], (*states.shape[:-1], self.n_outputs))
+        flat = anp.reshape(self.features(states), (-1, self.n_components))
+        outputs = anp.dot(flat, params["B"].T) + params["b"]
+        return anp.reshape(outputs, (*states.shape[:-1], self.n_outputs))
+
+    def features(self, states):
+        """What B multiplies."""
+        return states
+
+    def slope(self, params, states):
+        """Derivative of outputs by states, which broadcasts to (..., N, M)."""
+        return params["B"]
 
     def estimate(self, params, rows, known):
         """Smallest latent state that gives the row; rows with a gap determine nothing."""
@@ -119,4 +141,37 @@ class Affine(NamedTuple):
         return params["B"], params["b"]
 
 
-READOUTS = {"identity": Identity, "affine": Affine}
+class Relu(NamedTuple):
+    """``x_t = B relu(z_t) + b`` (Durstewitz 2017); the way back is that of `Affine`.
+
+    The pseudo-inverse gives a state that reads out as the row if none of its units is negative,
+    and training starts where no row of the data makes one so.
+    """
+
+    n_components: int
+    n_outputs: int
+
+    n_observed, init, output = Affine.n_observed, Affine.init, Affine.output
+    estimate, start, matrix = Affine.estimate, Affine.start, Affine.matrix
+
+    def linear(self, params):
+        """None: states are read out when there are all of them."""
+
+    def features(self, states):
+        """What B multiplies."""
+        return relu(states)
+
+    def slope(self, params, states):
+        """Derivative of outputs by states, (..., N, M)."""
+        return params["B"] * (states > 0)[..., None, :]
+
+    def embed(self, rows):
+        """Principal components moved to where all are positive, and the B, b that undo it."""
+        coordinates, solved = Affine.embed(self, rows)
+        low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+        shift = MARGIN * (high - low) - low
+        solved["b"] = solved["b"] - solved["B"][:, : len(shift)] @ shift
+        return coordinates + shift, solved
+
+
+READOUTS = {"identity": Identity, "affine": Affine, "relu": Relu}

@@ -76,17 +76,20 @@ class Shooting(NamedTuple):
     def _run(self, params, batch, start, of_parameters=False, workspace=None):
         """Free runs from `start`, as `Windows`; the first row measured is that of the start."""
         readout, B = self.objective.readout, len(start)
+        linear = readout.linear(params)
         with np.errstate(all="ignore"):
             found = forward_sensitivities(
                 self.objective.cell.lower(params),
                 start,
                 batch.inputs if "C" in params else None,
                 C=params.get("C"),
-                readout=readout.linear(params),
+                readout=linear,
                 n_timesteps=len(batch.inputs),
                 of_parameters=of_parameters,
                 workspace=workspace,
             )
+            if linear is None:
+                found = _read_out(readout, params, found)
             outputs = np.concatenate([readout.output(params, start)[None], found.outputs])
             targets = np.concatenate([batch.observed[:1], batch.targets])
             root = self._root_weights(batch)
@@ -95,8 +98,8 @@ class Shooting(NamedTuple):
             scaled = lambda x: flat(x * root.swapaxes(0, 1)[..., None])
             residuals = flat((root * (outputs - targets)).swapaxes(0, 1))
             missed = prior * (start - self._suggested(params, batch))
-            linear = readout.matrix(params)[0]
-            at_start = np.broadcast_to(linear, (B, 1, *linear.shape))
+            slope = readout.slope(params, start[:, None])
+            at_start = np.broadcast_to(slope, (B, 1, *slope.shape[-2:]))
             of_start = scaled(np.concatenate([at_start, found.start], axis=1))
             prior_rows = np.broadcast_to(np.diag(prior), (B, *prior.shape * 2))
             windows = Windows(
@@ -128,13 +131,11 @@ class Shooting(NamedTuple):
 
     def _first_row(self, start, n_entries):
         """Derivatives (B, 1, N, entries) of what is read out at the start."""
-        N, (B, M) = self.objective.readout.n_outputs, start.shape
-        first = np.zeros((B, 1, N, n_entries), start.dtype)
-        if self.objective.readout.n_observed == 0:  # B and b are the last entries
-            begin = n_entries - N * (M + 1)
-            for n in range(N):
-                first[:, 0, n, begin + n * M : begin + (n + 1) * M] = start
-                first[:, 0, n, begin + N * M + n] = 1
+        readout, B = self.objective.readout, len(start)
+        first = np.zeros((B, 1, readout.n_outputs, n_entries), start.dtype)
+        if readout.n_observed == 0:  # B and b are the last entries
+            own = _of_readout(readout, start[:, None])
+            first[..., -own.shape[-1] :] = own
         return first
 
     def _prior_rows(self, params, batch, prior):
@@ -173,6 +174,27 @@ class Shooting(NamedTuple):
 
         H, gradient = normal_equations(blocks())
         return to_parameters(self.objective, params, H / n_windows, gradient / n_windows)
+
+
+def _read_out(readout, params, found):
+    """Sensitivities of what a readout that is not linear makes of the states."""
+    states = found.outputs
+    slope = readout.slope(params, states).swapaxes(0, 1)  # (B, T, N, M)
+    parameters = found.parameters
+    if parameters is not None:
+        own = _of_readout(readout, states.swapaxes(0, 1))
+        parameters = np.concatenate([slope @ parameters, own], axis=-1)
+    return found._replace(
+        outputs=readout.output(params, states), parameters=parameters, start=slope @ found.start
+    )
+
+
+def _of_readout(readout, states):
+    """Derivatives (B, T, N, N M + N) of ``B features(z) + b`` by B and b."""
+    features, one = readout.features(states), np.eye(readout.n_outputs, dtype=states.dtype)
+    of_B = one[:, :, None] * features[:, :, None, None, :]
+    of_b = np.broadcast_to(one, (*states.shape[:2], *one.shape))
+    return np.concatenate([of_B.reshape(*of_b.shape[:3], -1), of_b], axis=-1)
 
 
 def _where(condition, x, y):

@@ -38,13 +38,14 @@ def ridge_regression(design, targets, weights):
 
 
 def _counted(objective, params, batches):
-    """States (n, M), targets (n, N) and weights (n,) of what counts in each batch, in double."""
+    """What B multiplies (n, M), targets (n, N) and weights (n,) of all that counts, in double."""
     for batch in batches.ordered():
         size = batch.inputs.shape[1]  # a batch's weights are divided by it
         counted = (batch.weights > 0).any(axis=-1)
         states = objective.states(params, batch, at_end=batch.at_end)[counted]
+        features = objective.readout.features(states)
         weights = size * batch.weights[counted].mean(axis=-1)
-        yield states.astype(float), batch.targets[counted].astype(float), weights.astype(float)
+        yield features.astype(float), batch.targets[counted].astype(float), weights.astype(float)
 
 
 @singledispatch

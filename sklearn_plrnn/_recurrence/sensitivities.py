@@ -153,11 +153,13 @@ def normal_equations(blocks):
 
     J is (rows, P). Products are made in its precision, sums in double precision.
     """
-    H = gradient = 0.0
+    H = None
     for J, r in blocks:
+        if H is None:
+            H, gradient = np.zeros((J.shape[1], J.shape[1])), np.zeros(J.shape[1])
         syrk = get_blas_funcs("syrk", (J,))
         for i in range(0, len(J), ROWS):
             rows = slice(i, i + ROWS)
-            H = np.add(H, syrk(1.0, J[rows].T), dtype=float, out=None if np.isscalar(H) else H)
-            gradient = gradient + (J[rows].T @ r[rows]).astype(float)
+            H += syrk(1.0, J[rows].T)
+            gradient += J[rows].T @ r[rows]
     return H + np.triu(H, 1).T, gradient

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._model.cells import CELLS
+from .._model.cells import CELLS, make_cell
 from .._model.initialization import initialize
 from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
@@ -37,6 +37,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         "l2": [Interval(Real, 0, None, closed="left")],
         "architecture": [StrOptions(set(CELLS))],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "n_nonlinear": [Interval(Integral, 0, None, closed="left"), None],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "learning_rate": [StrOptions(set(SCHEDULES))],
         "solver": [StrOptions(set(SOLVERS))],
@@ -66,11 +67,11 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         -------
         map : PiecewiseLinearMap
             Named tuple of ``A, W, h, V, theta, always_on`` with methods ``step``, ``jacobian``,
-            ``pattern`` and ``region``. Its states are latent: ``B_`` and ``b_`` lead from them to
-            observations in the user's units.
+            ``pattern`` and ``region``. Its states are latent: ``B_`` and ``b_`` lead from them, or
+            with the readout "relu" from their relu, to observations in the user's units.
         """
         check_is_fitted(self)
-        return CELLS[self.architecture_].make(len(self.A_), self.n_hidden).lower(self._params())
+        return CELLS[self.architecture_](**self.sizes_).lower(self._params())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -129,11 +130,21 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
     def _assemble(self, readout, n_inputs, **options):
         """The objective that the constructor parameters describe."""
         M = readout.n_components
-        cell = CELLS[self.architecture].make(M, self.n_hidden)
+        sizes = {"n_hidden": self.n_hidden, "n_nonlinear": self._n_nonlinear(readout)}
+        cell = make_cell(self.architecture, n_components=M, **sizes)
         units = regularized_units(M, readout.n_observed, self.regularized_fraction)
         penalty = PENALTIES[self.penalty](self.alpha, units)
         options |= {"l2": self.l2, "checkpointing": self.gradient_checkpointing}
         return Objective(cell, readout, penalty, n_inputs, **options)
+
+    def _n_nonlinear(self, readout):
+        """Units of "almost-linear" with a relu."""
+        M, N = readout.n_components, readout.n_observed
+        if self.n_nonlinear is None:
+            return M - N if 0 < N < M else M // 2
+        if self.architecture == "almost-linear" and self.n_nonlinear > M:
+            raise ValueError(f"n_nonlinear={self.n_nonlinear} is larger than n_components={M}.")
+        return self.n_nonlinear
 
     def _train(
         self,
@@ -187,7 +198,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
 
     def _store(self, objective, result):
         """Parameters in the user's output units, and the history of training."""
-        self.architecture_ = self.architecture
+        self.architecture_, self.sizes_ = self.architecture, objective.cell._asdict()
         self.parameter_names_ = list(result.params)
         self.initial_state_ = np.zeros_like(result.params["A"])
         for name, x in result.params.items():

@@ -46,10 +46,16 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
     l2 : float, default=0.0
         Strength of a ridge penalty: multiplies the mean squares of coupling, input and readout
         weights, all units alike.
-    architecture : {"plrnn", "shallow"}, default="plrnn"
-        The cell: as above, or ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_.
+    architecture : {"plrnn", "almost-linear", "shallow", "clipped-shallow"}, default="plrnn"
+        The cell. "plrnn": as above. "almost-linear": as above, with relu on `n_nonlinear` units
+        only [3]_. "shallow": ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_. "clipped-shallow":
+        ``z_t = A z + W1 [relu(W2 z + h2) - relu(W2 z)] + h1``, bounded wherever all ``|A_i| < 1``,
+        at twice the cost.
     n_hidden : int, default=100
-        Number of hidden units of "shallow".
+        Number of hidden units of "shallow" and "clipped-shallow".
+    n_nonlinear : int or None, default=None
+        Number of units of "almost-linear" that have a relu, the last ones. None is half of
+        them; those that are not regularized have to be among these for `init="closed-form"`.
     init : {"identity", "closed-form", "random"}, default="identity"
         "identity": the regularized units start as perfect integrators (A = 1, W = 0, h = 0).
         "closed-form": they start as integrators of the random features of the inputs that tell the
@@ -70,7 +76,8 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
     batch_size : int or None, default=None
         Number of sequences in a minibatch. None is a 25th of them, 4 to 32. A gradient needs
         memory for about ``n_timesteps * batch_size * (6 n_components + 2 n_hidden)`` numbers (a
-        third of the first term with numba), `n_hidden` counting only for "shallow".
+        third of the first term with numba), `n_hidden` counting only for "shallow", and twice
+        for "clipped-shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(n_timesteps) states and to compute the
         others a second time for the gradient, which is the same; for very long sequences.
@@ -109,9 +116,9 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
     Attributes
     ----------
     A_, h_ : ndarray of shape (n_components,)
-        Auto-regression weights and bias ("shallow": ``A_``, ``h1_``).
+        Auto-regression weights and bias (with hidden units ``A_``, ``h1_``).
     W_ : ndarray of shape (n_components, n_components)
-        Coupling, its diagonal zero ("shallow": ``W1_``, ``W2_``, ``h2_``).
+        Coupling, its diagonal zero (with hidden units ``W1_``, ``W2_``, ``h2_``).
     C_ : ndarray of shape (n_components, n_features)
         Input weights, for standardized inputs.
     B_ : ndarray of shape (n_classes, n_components)
@@ -128,6 +135,8 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         Names of the learned arrays; each is an attribute with an underscore added.
     architecture_, init_, solver_ : str
         Cell, start and solver that were used.
+    sizes_ : dict of str to int
+        Sizes of the cell: "n_components", and "n_hidden" or "n_nonlinear".
     optimizer_state_ : dict or None
         Moments of "adam" or "sgd", from which `partial_fit` goes on; else None.
     loss_curve_ : list of float
@@ -157,6 +166,9 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
        ICLR 2021, arXiv:1910.03471, section 4.1.
     .. [2] F. Hess, Z. Monfared, M. Brenner, D. Durstewitz, "Generalized teacher forcing for
        learning chaotic dynamics", ICML 2023, arXiv:2306.04406.
+    .. [3] M. Brenner, C. J. Hemmer, Z. Monfared, D. Durstewitz, "Almost-linear RNNs yield highly
+       interpretable symbolic codes in dynamical systems reconstruction", NeurIPS 2024,
+       arXiv:2410.14240.
 
     Examples
     --------
@@ -197,6 +209,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         l2=0.0,
         architecture="plrnn",
         n_hidden=100,
+        n_nonlinear=None,
         init="identity",
         solver="adam",
         learning_rate_init=5e-3,
@@ -227,6 +240,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
             l2=l2,
             architecture=architecture,
             n_hidden=n_hidden,
+            n_nonlinear=n_nonlinear,
             init=init,
             solver=solver,
             learning_rate_init=learning_rate_init,

@@ -10,6 +10,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from .._model.cells import CELLS
 from .._model.forcing import FORCINGS
 from .._model.readouts import READOUTS
 from .._model.shooting import Shooting
@@ -29,7 +30,7 @@ DEFAULT_WINDOW = 100  # steps
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
 SHORT_WINDOWS = 10, 30  # steps that run freely
 WINDOW_PER_NOISE = 600  # steps by which they grow with the noise, in standard deviations of X
-DEFAULT_COMPONENTS = {"shallow": lambda n_observed: n_observed, "plrnn": lambda n: n + 30}
+MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
 DEFAULT_STRENGTH = {"generalized": 0.1, "sparse": 1.0}
 N_START_STATES = 100
 RUNAWAY = 1000.0  # times the range of the training data
@@ -52,8 +53,8 @@ class DSReconstructor(BasePLRNN):
     Parameters
     ----------
     n_components : int or None, default=None
-        Number of latent units M. None is the number of observed variables for "shallow", and 30
-        more than that for "plrnn".
+        Number of latent units M. None is the number of observed variables for "shallow" and
+        "clipped-shallow", and 30 more than that for "plrnn" and "almost-linear".
     alpha : float, default=0.0
         Strength of the manifold-attractor penalty [3]_ on a mean over the regularized units; see
         `RegularizedPLRNNRegressor`.
@@ -63,14 +64,24 @@ class DSReconstructor(BasePLRNN):
         Share of the units that are regularized, unobserved units first.
     l2 : float, default=0.0
         Strength of a ridge penalty on the mean squares of coupling, input and readout weights.
-    architecture : {"shallow", "plrnn"}, default="shallow"
-        The cell: ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_, or as above.
+    architecture : {"plrnn", "almost-linear", "shallow", "clipped-shallow"}, default="shallow"
+        The cell. "plrnn": as above. "almost-linear": as above, with relu on `n_nonlinear` units
+        only [4]_. "shallow": ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_. "clipped-shallow":
+        ``z_t = A z + W1 [relu(W2 z + h2) - relu(W2 z)] + h1``, bounded wherever all ``|A_i| < 1``,
+        at twice the cost.
     n_hidden : int, default=100
-        Number of hidden units of "shallow".
-    readout : {"auto", "identity", "affine"}, default="auto"
+        Number of hidden units of "shallow" and "clipped-shallow".
+    n_nonlinear : int or None, default=None
+        Number of units of "almost-linear" that have a relu, the last ones. None is the
+        number of unobserved units, if the readout is "identity" and there are any, else half of
+        all.
+    readout : {"auto", "identity", "affine", "relu"}, default="auto"
         "identity": the first units are the observed variables (``n_components`` at least as many);
-        "affine": B and b are learned and forcing goes through the pseudo-inverse of B; "auto": the
-        first where there are units enough, else the second. ``readout_`` tells which.
+        "affine": B and b are learned and forcing goes through the pseudo-inverse of B; "relu":
+        ``x_t = B relu(z_t) + b`` [5]_. The state that a row suggests is the same as with "affine";
+        it reads out as the row if none of its units is negative. With ``init="lift"`` no row of
+        the data makes one negative to begin with. "auto": the first where there are units enough,
+        else the second. ``readout_`` tells which.
     init : {"lift", "identity", "random"}, default="lift"
         "lift" solves for the one-step prediction on random piecewise-linear features by ridge
         regression; "identity" starts the regularized units as perfect integrators; "random".
@@ -102,7 +113,7 @@ class DSReconstructor(BasePLRNN):
         Steps of a window; None is 100, and with "gauss-newton" 10 to 30, the more the noisier the
         data are; fewer if no trajectory is that long. A gradient needs
         memory for about ``sequence_length * batch_size * (10 n_components + 2 n_hidden)``
-        numbers, `n_hidden` counting only for "shallow".
+        numbers, `n_hidden` counting only for "shallow", and twice for "clipped-shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(sequence_length) of a window's states and to compute the
         others a second time for the gradient, which is the same; for very long windows.
@@ -140,13 +151,14 @@ class DSReconstructor(BasePLRNN):
     Attributes
     ----------
     A_, h_ : ndarray of shape (n_components,)
-        Auto-regression weights and bias ("shallow": ``A_``, ``h1_``), for standardized variables.
+        Auto-regression weights and bias (with hidden units ``A_``, ``h1_``), for standardized
+        variables.
     W_ : ndarray of shape (n_components, n_components)
-        Coupling, its diagonal zero ("shallow": ``W1_``, ``W2_``, ``h2_``).
+        Coupling, its diagonal zero (with hidden units ``W1_``, ``W2_``, ``h2_``).
     C_ : ndarray of shape (n_components, n_inputs)
         Input weights, for standardized inputs; only with `input_features`.
     B_ : ndarray of shape (n_outputs, n_components)
-        Readout weights, in the units of X.
+        Readout weights, in the units of X; of ``relu(z)`` with the readout "relu".
     b_ : ndarray of shape (n_outputs,)
         Readout offset, in the units of X.
     E_ : ndarray of shape (n_components - n_outputs, n_outputs)
@@ -170,6 +182,8 @@ class DSReconstructor(BasePLRNN):
         Names of the learned arrays; each is an attribute with an underscore added.
     architecture_, readout_ : str
         Cell and readout that were fitted.
+    sizes_ : dict of str to int
+        Sizes of the cell: "n_components", and "n_hidden" or "n_nonlinear".
     checkpoint_scores_ : list of tuple
         State-space divergence and power-spectrum distance of a free run from the training data, at
         the start and at each checkpoint.
@@ -204,6 +218,12 @@ class DSReconstructor(BasePLRNN):
     .. [3] D. Schmidt, G. Koppe, Z. Monfared, M. Beutelspacher, D. Durstewitz, "Identifying
        nonlinear dynamical systems with multiple time scales and long-range dependencies",
        ICLR 2021, arXiv:1910.03471.
+    .. [4] M. Brenner, C. J. Hemmer, Z. Monfared, D. Durstewitz, "Almost-linear RNNs yield highly
+       interpretable symbolic codes in dynamical systems reconstruction", NeurIPS 2024,
+       arXiv:2410.14240.
+    .. [5] D. Durstewitz, "A state space approach for piecewise-linear recurrent neural networks for
+       identifying computational dynamics from neural measurements", PLOS Computational Biology 13,
+       2017, e1005542, doi:10.1371/journal.pcbi.1005542.
 
     Examples
     --------
@@ -242,6 +262,7 @@ class DSReconstructor(BasePLRNN):
         l2=0.0,
         architecture="shallow",
         n_hidden=100,
+        n_nonlinear=None,
         readout="auto",
         init="lift",
         forcing="generalized",
@@ -277,6 +298,7 @@ class DSReconstructor(BasePLRNN):
         self.l2 = l2
         self.architecture = architecture
         self.n_hidden = n_hidden
+        self.n_nonlinear = n_nonlinear
         self.readout = readout
         self.init = init
         self.forcing = forcing
@@ -546,7 +568,7 @@ class DSReconstructor(BasePLRNN):
         N = self.n_outputs_
         M = self.n_components
         if M is None:
-            M = DEFAULT_COMPONENTS[self.architecture](N)
+            M = N if CELLS[self.architecture].kinks else N + MORE_COMPONENTS
         self.readout_ = self.readout
         if self.readout == "auto":
             self.readout_ = "identity" if M >= N else "affine"
@@ -628,4 +650,5 @@ class DSReconstructor(BasePLRNN):
         return rows
 
     def _read_out(self, states):
-        return states @ self.B_.T + self.b_
+        readout = READOUTS[self.readout_](len(self.A_), self.n_outputs_)
+        return readout.features(states) @ self.B_.T + self.b_

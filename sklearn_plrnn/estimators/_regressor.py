@@ -41,10 +41,16 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
     l2 : float, default=0.0
         Strength of a ridge penalty: multiplies the mean squares of coupling, input and readout
         weights, all units alike.
-    architecture : {"plrnn", "shallow"}, default="plrnn"
-        The cell: as above, or ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_.
+    architecture : {"plrnn", "almost-linear", "shallow", "clipped-shallow"}, default="plrnn"
+        The cell. "plrnn": as above. "almost-linear": as above, with relu on `n_nonlinear` units
+        only [3]_. "shallow": ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_. "clipped-shallow":
+        ``z_t = A z + W1 [relu(W2 z + h2) - relu(W2 z)] + h1``, bounded wherever all ``|A_i| < 1``,
+        at twice the cost.
     n_hidden : int, default=100
-        Number of hidden units of "shallow".
+        Number of hidden units of "shallow" and "clipped-shallow".
+    n_nonlinear : int or None, default=None
+        Number of units of "almost-linear" that have a relu, the last ones. None is half of
+        them; those that are not regularized have to be among these for `init="closed-form"`.
     init : {"auto", "closed-form", "identity", "random"}, default="auto"
         "closed-form": the regularized units start as integrators of the random features of the
         inputs that predict the target best by ridge regression; with a target at each step, the
@@ -76,7 +82,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         acts over many more steps needs longer windows. With one target per sequence, sequences are
         always taken whole. A gradient needs memory for about
         ``sequence_length * batch_size * (6 n_components + 2 n_hidden)`` numbers (a third of the
-        first term with numba), `n_hidden` counting only for "shallow".
+        first term with numba), `n_hidden` counting only for "shallow", and twice
+        for "clipped-shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(sequence_length) of a window's states and to compute the
         others a second time for the gradient, which is the same; for very long windows.
@@ -119,9 +126,9 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
     Attributes
     ----------
     A_, h_ : ndarray of shape (n_components,)
-        Auto-regression weights and bias ("shallow": ``A_``, ``h1_``).
+        Auto-regression weights and bias (with hidden units ``A_``, ``h1_``).
     W_ : ndarray of shape (n_components, n_components)
-        Coupling, its diagonal zero ("shallow": ``W1_``, ``W2_``, ``h2_``).
+        Coupling, its diagonal zero (with hidden units ``W1_``, ``W2_``, ``h2_``).
     C_ : ndarray of shape (n_components, n_features)
         Input weights, for standardized inputs.
     B_ : ndarray of shape (n_outputs, n_components)
@@ -140,6 +147,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         Names of the learned arrays; each is an attribute with an underscore added.
     architecture_, init_, solver_ : str
         Cell, start and solver that were used.
+    sizes_ : dict of str to int
+        Sizes of the cell: "n_components", and "n_hidden" or "n_nonlinear".
     optimizer_state_ : dict or None
         Moments of "adam" or "sgd", from which `partial_fit` goes on; else None.
     loss_curve_ : list of float
@@ -175,6 +184,9 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
        ICLR 2021, arXiv:1910.03471, eqs. 1 to 3.
     .. [2] F. Hess, Z. Monfared, M. Brenner, D. Durstewitz, "Generalized teacher forcing for
        learning chaotic dynamics", ICML 2023, arXiv:2306.04406.
+    .. [3] M. Brenner, C. J. Hemmer, Z. Monfared, D. Durstewitz, "Almost-linear RNNs yield highly
+       interpretable symbolic codes in dynamical systems reconstruction", NeurIPS 2024,
+       arXiv:2410.14240.
 
     Examples
     --------

@@ -53,6 +53,7 @@ class SupervisedPLRNN(BasePLRNN):
         l2=0.0,
         architecture="plrnn",
         n_hidden=100,
+        n_nonlinear=None,
         init="auto",
         solver="auto",
         learning_rate_init=3e-3,
@@ -84,6 +85,7 @@ class SupervisedPLRNN(BasePLRNN):
         self.l2 = l2
         self.architecture = architecture
         self.n_hidden = n_hidden
+        self.n_nonlinear = n_nonlinear
         self.init = init
         self.solver = solver
         self.learning_rate_init = learning_rate_init
@@ -147,19 +149,21 @@ class SupervisedPLRNN(BasePLRNN):
     def _choose(self, objective, series, stream):
         """What "auto" stands for: solve as much as can be solved, where there are data enough."""
         start = objective.init(np.random.default_rng(0), series.inputs.dtype)
+        cell = objective.cell
+        n_needed = cell.n_relu_to_embed(len(objective.penalty.units))
         solvable = (
             not self.per_step_
             and not stream
             and len(series.lengths) >= MIN_SEQUENCES
             and sum(x.size for x in start.values()) <= MAX_PARAMETERS
-            and objective.cell.n_features >= objective.cell.n_components
+            and cell.n_relu >= n_needed
         )
         self.solver_, self.init_ = self.solver, self.init
-        cell = objective.cell
-        if self.init == "closed-form" and cell.n_features < cell.n_components:
+        if self.init == "closed-form" and cell.n_relu < n_needed:
+            name = cell._fields[-1]
             raise ValueError(
-                f'init="closed-form" needs n_hidden >= n_components, got n_hidden={self.n_hidden} '
-                f"and n_components={self.n_components}."
+                f'init="closed-form" needs {name} >= {n_needed} with n_components='
+                f"{self.n_components} and architecture={self.architecture!r}, got {cell.n_relu}."
             )
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if solvable else "adam"

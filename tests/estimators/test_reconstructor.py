@@ -10,6 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_plrnn import DSReconstructor
+from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn.datasets import make_lorenz63, make_van_der_pol
 from sklearn_plrnn.metrics import prediction_error, state_space_divergence
 
@@ -54,6 +56,8 @@ def as_list(container, like):
         {"architecture": "shallow", "readout": "affine", "forcing": "sparse"},
         {"architecture": "plrnn", "n_components": 8},
         {"architecture": "plrnn", "n_components": 8, "readout": "affine", "forcing": None},
+        {"architecture": "clipped-shallow", "readout": "relu"},
+        {"architecture": "almost-linear", "n_components": 8, "init": "random", "readout": "relu"},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
@@ -77,7 +81,7 @@ def test_results_have_the_container_of_the_data(form, options, lorenz):
 
 
 @pytest.mark.parametrize("lead", [1, 3])
-@pytest.mark.parametrize("readout", ["identity", "affine"])
+@pytest.mark.parametrize("readout", READOUTS)
 def test_predictions_use_rows_up_to_the_lead_before(readout, lead, lorenz):
     X = lorenz[:80]
     model = quick(architecture="plrnn", n_components=9, readout=readout).fit(X)
@@ -127,6 +131,31 @@ def test_the_attractor_is_reconstructed():
     assert state_space_divergence(X[2000:], shuffled[:1000]) > 2
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "gauss-newton"])
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("architecture", CELLS)
+def test_every_cell_readout_and_solver_fits_and_forecasts(architecture, readout, solver):
+    """Copying the last row has R^2 0.44 at this lead.
+
+    A start without hidden units or unobserved features is linear, and six steps do not change that.
+    """
+    X, later = make_lorenz63(1000, noise=0.01, random_state=0), make_lorenz63(600, random_state=1)
+    has_hidden = bool(CELLS[architecture].kinks)
+    options = {"architecture": architecture, "readout": readout, "n_hidden": 30}
+    if not has_hidden:
+        options["n_components"] = 3 if solver == "gauss-newton" else 13
+    start, model = (
+        DSReconstructor(solver=solver, max_iter=n, random_state=0, **options).fit(X) for n in (0, 6)
+    )
+    assert model.best_loss_ <= start.best_loss_
+    assert np.isfinite(model.predict(later)).all()
+    if has_hidden or (readout, solver) == ("identity", "adam"):
+        assert model.score(later) > 0.8
+        assert np.abs(model.simulate(2000, x0=later[0])).max() < 100
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.forecast(10, later), model.forecast(10, later))
+
+
 def test_missing_observations_are_neither_scored_nor_forced(lorenz):
     gaps = lorenz.copy()
     gaps[60:70] = np.nan
@@ -153,7 +182,7 @@ def test_gaps_cost_little(lorenz):
     assert some.score(X[2000:]) > whole.score(X[2000:]) - 0.05
 
 
-@pytest.mark.parametrize("architecture", ["shallow", "plrnn"])
+@pytest.mark.parametrize("architecture", CELLS)
 def test_inputs_drive_the_system(architecture):
     X = driven_oscillation()
     options = {"architecture": architecture, "n_components": 6, "max_iter": 10}

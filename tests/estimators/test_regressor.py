@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sklearn_plrnn import RegularizedPLRNNRegressor
+from sklearn_plrnn._model.cells import CELLS
 from sklearn_plrnn.datasets import make_addition, make_multiplication
 
 
@@ -92,7 +93,7 @@ def test_a_linear_filter_is_learned_and_generalizes():
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-@pytest.mark.parametrize("architecture", ["plrnn", "shallow"])
+@pytest.mark.parametrize("architecture", CELLS)
 def test_every_solver_and_cell_improves_on_its_start(solver, architecture):
     X, y = filtered_noise(200)
     options = {"solver": solver, "architecture": architecture, "init": "random", "n_hidden": 8}
@@ -442,6 +443,9 @@ def test_progress_is_shown_only_if_asked(capsys):
         (60, {"init": "random"}, "gauss-newton", "random"),
         (60, {"architecture": "shallow", "n_hidden": 3}, "adam", "identity"),
         (60, {"architecture": "shallow", "n_hidden": 8}, "gauss-newton", "closed-form"),
+        (60, {"architecture": "clipped-shallow", "n_hidden": 8}, "gauss-newton", "closed-form"),
+        (60, {"architecture": "almost-linear"}, "gauss-newton", "closed-form"),
+        (60, {"architecture": "almost-linear", "n_nonlinear": 1}, "adam", "identity"),
     ],
 )
 def test_auto_says_what_it_chose(n, options, solver, init):
@@ -556,10 +560,38 @@ def test_rows_that_do_not_count_are_not_held_out():
     assert np.isfinite(late.validation_curve_).all()
 
 
-def test_an_embedded_start_needs_hidden_units():
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"architecture": "shallow", "n_hidden": 3}, "n_hidden >= 6 .*'shallow', got 3"),
+        ({"architecture": "almost-linear", "n_nonlinear": 2}, "n_nonlinear >= 3 .*got 2"),
+    ],
+)
+def test_an_embedded_start_needs_relu(options, message):
     X, y = make_addition(60, 8, random_state=0)
-    with pytest.raises(ValueError, match=r"n_hidden >= n_components, got n_hidden=3"):
-        quick(init="closed-form", architecture="shallow", n_hidden=3).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        quick(init="closed-form", **options).fit(X, y)
+
+
+def test_no_more_units_can_be_nonlinear_than_there_are():
+    X, y = make_addition(60, 8, random_state=0)
+    with pytest.raises(ValueError, match="n_nonlinear=7 is larger than n_components=6"):
+        quick(architecture="almost-linear", n_nonlinear=7).fit(X, y)
+    assert quick(n_nonlinear=7, max_iter=0).fit(X, y).sizes_ == {"n_components": 6}
+
+
+@pytest.mark.parametrize("architecture", CELLS)
+def test_the_map_is_what_was_fitted(architecture):
+    X, y = filtered_noise(60)
+    model = quick(architecture=architecture, n_hidden=4).fit(X, y)
+    predicted = model.predict(X)
+    model = pickle.loads(pickle.dumps(model)).set_params(n_hidden=9, n_nonlinear=1)
+    np.testing.assert_array_equal(model.predict(X), predicted)
+    z = model.initial_state_
+    drive = ((X - model.input_mean_) / model.input_scale_) @ model.C_.T
+    for row in drive:
+        z = model.to_map().step(z) + row
+    np.testing.assert_allclose(z @ model.B_[0] + model.b_[0], np.ravel(predicted)[-1])
 
 
 def test_a_stream_goes_on_in_the_precision_of_its_data():

@@ -6,7 +6,7 @@ import pytest
 import reference
 from autograd import grad, hessian, jacobian
 
-from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.losses import LOSSES
 from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import Affine
@@ -21,7 +21,14 @@ def problem(rng, cell, loss, due, learn_start=True):
     """Objective, parameters and two batches; `due` is the number of steps with a target."""
     penalty = PENALTIES["manifold-attractor"](0.7, np.array([0, 2]))
     objective = Objective(
-        CELLS[cell].make(M, 6), Affine(M, N), penalty, K, LOSSES[loss](), None, 0.3, learn_start
+        make_cell(cell, n_components=M, n_hidden=6, n_nonlinear=3),
+        Affine(M, N),
+        penalty,
+        K,
+        LOSSES[loss](),
+        None,
+        0.3,
+        learn_start,
     )
     params = {
         name: x + rng.normal(0, 0.1, x.shape) for name, x in objective.init(rng, float).items()

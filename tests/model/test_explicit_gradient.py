@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.explicit_gradient import is_explicit
 from sklearn_plrnn._model.forcing import Generalized
 from sklearn_plrnn._model.gradient import value_and_gradients
@@ -21,7 +21,11 @@ def problem(
     rng, cell="plrnn", penalty="manifold-attractor", loss="squared_error", due=T, **options
 ):
     """Objective, parameters in double precision and a batch with `due` steps of targets."""
-    parts = CELLS[cell].make(M, 7), Affine(M, N), PENALTIES[penalty](0.7, np.array([0, 3]))
+    parts = (
+        make_cell(cell, n_components=M, n_hidden=7, n_nonlinear=3),
+        Affine(M, N),
+        PENALTIES[penalty](0.7, np.array([0, 3])),
+    )
     objective = Objective(*parts, K, LOSSES[loss](), l2=0.2, **options)
     targets = rng.normal(size=(due, B, N))
     if loss == "cross_entropy":

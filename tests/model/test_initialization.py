@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_plrnn._model.cells import CELLS, PLRNN
+from sklearn_plrnn._model.cells import CELLS, PLRNN, make_cell
 from sklearn_plrnn._model.forcing import Generalized
 from sklearn_plrnn._model.initialization import INITS, RIDGE, initialize
 from sklearn_plrnn._model.objective import Objective
@@ -19,7 +19,13 @@ def objective_of(cell="shallow", readout="identity", M=5, N=3, K=0, alpha=1.0, f
     readout = READOUTS[readout](M, N)
     penalty = ManifoldAttractor(alpha, regularized_units(M, readout.n_observed, 0.4))
     forcing = Generalized(0.1, 1) if forcing else None
-    return Objective(CELLS[cell].make(M, 40), readout, penalty, K, forcing=forcing)
+    return Objective(
+        make_cell(cell, n_components=M, n_hidden=40, n_nonlinear=max(M - 3, 2)),
+        readout,
+        penalty,
+        K,
+        forcing=forcing,
+    )
 
 
 def lorenz(n_inputs=0, dtype=np.float64):
@@ -65,9 +71,10 @@ def test_regularized_units_start_as_integrators(cell):
 @pytest.mark.parametrize("cell", sorted(CELLS))
 @pytest.mark.parametrize("readout", sorted(READOUTS))
 def test_the_lifted_start_predicts_the_next_row(cell, readout):
-    if (cell, readout) == ("plrnn", "affine"):
+    has_hidden = bool(CELLS[cell].kinks)
+    if not has_hidden and readout != "identity":
         pytest.skip("forcing would reach every latent unit, so that none can be a feature")
-    objective = objective_of(cell, readout, M=33 if cell == "plrnn" else 3, alpha=0.0)
+    objective = objective_of(cell, readout, M=3 if has_hidden else 33, alpha=0.0)
     series, batches = lorenz()
     params = initialize("lift", objective, series, batches, np.random.default_rng(0))
     random = initialize("random", objective, series, batches, np.random.default_rng(0))
@@ -78,7 +85,8 @@ def test_the_lifted_start_predicts_the_next_row(cell, readout):
         following = objective.readout.output(p, objective.cell.lower(p).step(start))
         errors.append(np.mean((following - X[1:]) ** 2))
     copying = np.mean(np.diff(X, axis=0) ** 2)
-    assert errors[0] < 0.05 * copying < errors[1]
+    # Both kinks of a clipped unit cannot be drawn: the second is where the data have their mean.
+    assert errors[0] < (0.15 if cell == "clipped-shallow" else 0.05) * copying < errors[1]
 
 
 def test_the_lifted_start_finds_the_weights_of_the_inputs():

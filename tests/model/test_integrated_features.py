@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_plrnn._model import integrated_features
-from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.fast_units import reservoir, separate_units
 from sklearn_plrnn._model.initialization import initialize
 from sklearn_plrnn._model.losses import LOSSES
@@ -22,7 +22,12 @@ def objective_of(
     penalty = ManifoldAttractor(1.0, regularized_units(M, 0, fraction))
     loss = LOSSES[loss]()
     return Objective(
-        CELLS[cell].make(M, 40), Affine(M, n_outputs), penalty, 2, loss, learn_start=learn_start
+        make_cell(cell, n_components=M, n_hidden=40, n_nonlinear=M // 2),
+        Affine(M, n_outputs),
+        penalty,
+        2,
+        loss,
+        learn_start=learn_start,
     )
 
 
@@ -55,7 +60,10 @@ def mean_error(objective, params, series):
 def test_new_sequences_are_answered_without_any_training(make, cell):
     objective = objective_of(cell, M=24)
     params = start(objective, task(make))
-    assert mean_error(objective, params, task(make, seed=1)) < 0.05  # 1 is chance
+    error = mean_error(objective, params, task(make, seed=1))
+    # A product is bent by the relu of integrators, which are linear in an almost linear cell.
+    is_bent = make is make_addition or cell != "almost-linear"
+    assert error < (0.05 if is_bent else 0.3)  # 1 is chance
 
 
 def test_unequal_lengths():

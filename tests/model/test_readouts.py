@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_plrnn._model.readouts import READOUTS, Affine, Identity
+from sklearn_plrnn._model.readouts import READOUTS, Affine, Identity, Relu
 
 
 def parameters(readout, rng):
@@ -14,10 +14,20 @@ def parameters(readout, rng):
     return params | {"A": rng.normal(size=M), "initial_state": rng.normal(size=M)}
 
 
+def rows_of(readout, params, rng, *shape):
+    """Rows that the readout can undo: with relu, those that no unit is negative for."""
+    if not isinstance(readout, Relu):
+        return rng.normal(size=(*shape, readout.n_outputs))
+    params["B"][0] = 1  # so that states near one are among those that rows suggest
+    near = rng.normal(size=(*shape, readout.n_outputs)) @ params["B"]
+    return (1 + 0.9 * near / np.abs(near).max()) @ params["B"].T + params["b"]
+
+
 @pytest.mark.parametrize("name", sorted(READOUTS))
 def test_estimate_gives_states_that_read_out_as_the_rows(name, rng):
     readout = READOUTS[name](5, 3)
-    params, rows = parameters(readout, rng), rng.normal(size=(7, 2, 3))
+    params = parameters(readout, rng)
+    rows = rows_of(readout, params, rng, 7, 2)
     targets, determined = readout.estimate(params, rows, np.ones(rows.shape, bool))
     np.testing.assert_allclose(readout.output(params, targets), rows)
     assert np.broadcast_to(determined, targets.shape).shape == (7, 2, 5)
@@ -26,18 +36,41 @@ def test_estimate_gives_states_that_read_out_as_the_rows(name, rng):
 @pytest.mark.parametrize("name", sorted(READOUTS))
 def test_start_reads_out_as_the_first_row(name, rng):
     readout = READOUTS[name](5, 3)
-    params, row = parameters(readout, rng), rng.normal(size=(4, 3))
+    params = parameters(readout, rng)
+    row = rows_of(readout, params, rng, 4)
     start = readout.start(params, row, np.ones(row.shape, bool))
     np.testing.assert_allclose(readout.output(params, start), row)
 
 
 @pytest.mark.parametrize("name", sorted(READOUTS))
-def test_output_is_the_matrix(name, rng):
+def test_output_is_the_matrix_times_features(name, rng):
     readout = READOUTS[name](5, 3)
     params, states = parameters(readout, rng), rng.normal(size=(7, 2, 5))
     B, b = readout.matrix(params)
     assert B.shape == (3, 5)
-    np.testing.assert_allclose(readout.output(params, states), states @ B.T + b)
+    outputs = readout.output(params, states)
+    np.testing.assert_allclose(outputs, readout.features(states) @ B.T + b)
+    assert np.array_equal(readout.features(states), states) == (readout.linear(params) is not None)
+
+
+@pytest.mark.parametrize("name", sorted(READOUTS))
+def test_slope_is_the_derivative_of_the_output(name, rng):
+    readout, step = READOUTS[name](5, 3), 1e-6
+    params, states = parameters(readout, rng), rng.normal(size=(7, 2, 5))
+    slope = np.broadcast_to(readout.slope(params, states), (7, 2, 3, 5))
+    for unit, e in enumerate(np.eye(5)):
+        ends = [readout.output(params, states + s * step * e) for s in (1, -1)]
+        np.testing.assert_allclose(slope[..., unit], (ends[0] - ends[1]) / (2 * step), atol=1e-8)
+
+
+def test_rows_of_the_data_and_near_them_start_where_relu_is_linear(rng):
+    readout, rows = Relu(4, 3), rng.normal(size=(50, 3))
+    embedded, solved = readout.embed(rows)
+    params = parameters(readout, rng) | solved
+    nearby = rows.mean(axis=0) + 1.2 * (rows - rows.mean(axis=0))
+    states, _ = readout.estimate(params, nearby, np.ones(nearby.shape, bool))
+    assert embedded.min() > 0 and states.min() > -1e-12
+    np.testing.assert_allclose(readout.output(params, states), nearby)
 
 
 @pytest.mark.parametrize("name", sorted(READOUTS))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.cells import CELLS, PLRNN, make_cell
 from sklearn_plrnn._model.regularization import PENALTIES, integrate, regularized_units
 
 
@@ -24,7 +24,7 @@ def test_unobserved_units_come_first(n_components, n_observed, fraction, expecte
 
 @pytest.mark.parametrize("name", sorted(CELLS))
 def test_perfect_integrators_cost_nothing(name, rng):
-    cell, units = CELLS[name].make(6, 9), np.array([1, 4])
+    cell, units = make_cell(name, n_components=6, n_hidden=9, n_nonlinear=3), np.array([1, 4])
     params = cell.init(rng, np.float64)
     penalty = PENALTIES["manifold-attractor"](5.0, units)
     assert penalty.value(cell, cell.lower(params)) > 0
@@ -37,7 +37,7 @@ def test_perfect_integrators_cost_nothing(name, rng):
 def test_penalty_is_the_formula_with_the_documented_conversion(rng):
     """alpha on means equals the paper's tau on sums with tau = alpha / (number of entries)."""
     M, m, alpha = 7, 3, 2.5
-    cell = CELLS["plrnn"].make(M, 0)
+    cell = PLRNN(M)
     f = cell.lower({name: rng.normal(size=(M, M) if name == "W" else M) for name in "AWh"})
     tau_A = tau_h = alpha / m
     tau_W = alpha / (m * (M - 1))
@@ -55,13 +55,13 @@ def test_penalty_is_the_formula_with_the_documented_conversion(rng):
 
 @pytest.mark.parametrize("name", sorted(PENALTIES))
 def test_no_penalty_without_strength_or_units(name, rng):
-    cell = CELLS["plrnn"].make(4, 0)
+    cell = PLRNN(4)
     f = cell.lower(cell.init(rng, np.float64))
     assert PENALTIES[name](0.0, np.arange(2)).value(cell, f) == 0
     assert PENALTIES[name](3.0, np.arange(0)).value(cell, f) == 0
 
 
 def test_a_single_unit_has_a_finite_penalty(rng):
-    cell = CELLS["plrnn"].make(1, 0)
+    cell = PLRNN(1)
     f = cell.lower({"A": np.array([0.5]), "W": np.ones((1, 1)), "h": np.array([2.0])})
     assert PENALTIES["manifold-attractor"](1.0, np.arange(1)).value(cell, f) == 0.25 + 4.0

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from sklearn_plrnn._model import simulation
-from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.readouts import Identity
 
 
 @pytest.fixture(params=sorted(CELLS))
 def system(request, rng):
     """A stable cell of 4 units with one input: parameters and map."""
-    cell = CELLS[request.param].make(4, 6)
+    cell = make_cell(request.param, n_components=4, n_hidden=6, n_nonlinear=3)
     params = cell.init(rng, np.float64) | {"C": rng.normal(size=(4, 1))}
     params |= {"initial_state": rng.normal(size=4), "E": rng.normal(size=(2, 2))}
     return params, cell.lower(params)
