@@ -10,20 +10,21 @@ from .._recurrence import Workspace, propagate
 BLOCK = 4096  # steps
 
 
-def simulate(f, params, output, start, n_timesteps, inputs=None):
+def simulate(f, params, output, start, n_timesteps, inputs=None, noise=None):
     """Outputs (n_timesteps, B, N) of a free run from `start` (B, M), and the last state.
 
-    ``output(states)`` reads out states (t, B, M); `inputs` (n_timesteps, B or 1, K) drive the run.
+    ``output(states)`` reads out states (t, B, M); `inputs` (n_timesteps, B or 1, K) drive the run,
+    and so does ``noise(t)``, (t, B, M) for each block of steps.
     A run that leaves the floating-point range goes on as inf or NaN, without a warning.
     """
     workspace, state, parts = Workspace(), np.asarray(start), []
     with np.errstate(over="ignore", invalid="ignore"):
         for begin in range(0, n_timesteps, BLOCK):
             n = min(BLOCK, n_timesteps - begin)
-            given = None if inputs is None else inputs[begin : begin + n]
-            states = propagate(
-                f, state, given, C=params.get("C"), n_timesteps=n, workspace=workspace
-            )
+            given, C = None if inputs is None else inputs[begin : begin + n], params.get("C")
+            if noise is not None:
+                given, C = noise(n) + (0 if given is None else given @ C.T), None
+            states = propagate(f, state, given, C=C, n_timesteps=n, workspace=workspace)
             parts.append(np.array(output(states)))  # a view of the states would be overwritten
             state = states[-1].copy()
     return np.concatenate(parts), state

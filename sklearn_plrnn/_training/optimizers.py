@@ -54,7 +54,7 @@ class Adam:
 
 
 class Average:
-    """Mean of the parameters along the steps, weights falling exponentially (Polyak, Juditsky 1992).
+    """Mean of the parameters along the steps (Polyak and Juditsky 1992), the latest counting most.
 
     Minibatches keep parameters wandering around where the loss is least. The mean reaches over the
     last tenth of the steps, and over `MOST` at most.

@@ -157,7 +157,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         goal=None,
         **more,
     ):
-        """Run all restarts, store the best and return it.
+        """Run all restarts, store the best; the results, the best one first.
 
         With `stream`, one epoch at a constant rate continues what came before. `goal` is what the
         solver minimizes, if not the objective itself; `more` are further `Settings`.
@@ -187,14 +187,14 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         rng = local_random_state(self.random_state)
         seeds = rng.randint(2**31 - 1, size=1 if stream else self.n_init)
         results = restarts(run, seeds, self.n_jobs)
-        best = best_of(results)
+        best = chosen = best_of(results)
         if stream:
             earlier = getattr(self, "loss_curve_", [])
             best = best._replace(loss_curve=[*earlier, *best.loss_curve], n_iter=len(earlier) + 1)
         self.optimizer_state_ = best.optimizer_state
         self._store(objective, best)
         self.restart_scores_ = [result.score for result in results]
-        return best
+        return [best, *(result for result in results if result is not chosen)]
 
     def _store(self, objective, result):
         """Parameters in the user's output units, and the history of training."""

@@ -4,8 +4,8 @@ The training series is cut into segments; the model runs freely, all runs at onc
 row of each, or, where no input ties a run to its segment, from more rows: many models leave the
 attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Runs are
 compared as they would have been measured, with the observation noise of the data added. Without
-that, a clean attractor beside a noisy one misses most of the cells that noise fills. Parameters with
-a run that leaves the range of the data are worse than any without.
+that, a clean attractor beside a noisy one misses most of the cells that noise fills. Parameters
+with a run that leaves the range of the data are worse than any without.
 """
 
 from itertools import cycle, islice

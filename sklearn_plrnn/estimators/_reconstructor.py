@@ -1,5 +1,6 @@
 """`DSReconstructor`: dynamical systems from measured time series."""
 
+import copy
 import warnings
 from functools import partial
 from numbers import Integral, Real
@@ -15,6 +16,7 @@ from .._model.forcing import FORCINGS
 from .._model.readouts import READOUTS
 from .._model.shooting import Shooting
 from .._model.simulation import assimilate, run_ahead, simulate
+from .._model.uncertainty import Noise, Windows, estimate_noise, sample_paths
 from .._random_state import local_random_state
 from .._training.batches import Series, WindowBatches, split_tail
 from .._training.loop import SOLVERS
@@ -134,6 +136,8 @@ class DSReconstructor(BasePLRNN):
         Whether to standardize inside. Everything returned is in the units given.
     n_init : int, default=1
         Number of independent restarts, of which the best is kept.
+    keep_restarts : bool, default=False
+        Whether to keep the others as well, for the spread of `forecast`.
     n_jobs : int or None, default=None
         Number of restarts at a time; of a single restart, threads that share batches of 64 or more
         (with numba). Results do not depend on it.
@@ -195,6 +199,11 @@ class DSReconstructor(BasePLRNN):
         Smallest monitored loss: held-out with `early_stopping`, else training.
     restart_scores_ : list of tuple
         Scores of the chosen checkpoint of every restart.
+    restarts_ : list of DSReconstructor
+        Fitted models of the other restarts, with `keep_restarts`.
+    observation_noise_, process_noise_ : ndarray of shape (n_outputs,)
+        Standard deviations, in the units of X, of the noise of measurement and of that which one
+        step leaves unexplained.
     n_iter_ : int
         Number of epochs that were run.
     n_outputs_ : int
@@ -249,6 +258,7 @@ class DSReconstructor(BasePLRNN):
         "forcing_interval": [Interval(Integral, 1, None, closed="left")],
         "input_features": ["array-like", None],
         "score_horizon": [Interval(Integral, 1, None, closed="left")],
+        "keep_restarts": ["boolean"],
     }
     _default_iterations = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 30}
 
@@ -284,6 +294,7 @@ class DSReconstructor(BasePLRNN):
         score_horizon=10,
         standardize=True,
         n_init=1,
+        keep_restarts=False,
         n_jobs=None,
         random_state=None,
         warm_start=False,
@@ -320,6 +331,7 @@ class DSReconstructor(BasePLRNN):
         self.score_horizon = score_horizon
         self.standardize = standardize
         self.n_init = n_init
+        self.keep_restarts = keep_restarts
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.warm_start = warm_start
@@ -396,8 +408,22 @@ class DSReconstructor(BasePLRNN):
         states = [states for states, _ in self._assimilated(sequences)]
         return sequences.restore(np.concatenate(states))
 
-    def forecast(self, n_timesteps, X=None, *, inputs=None):
+    def forecast(
+        self,
+        n_timesteps,
+        X=None,
+        *,
+        inputs=None,
+        return_std=False,
+        quantiles=None,
+        n_samples=200,
+        random_state=None,
+    ):
         """Continue after the end of a series.
+
+        What may be measured then is found by sampling: runs start from where the last row may have
+        been, are shaken by the noise that one step leaves unexplained in training, and are read
+        with the noise of measurement. With `keep_restarts` the samples come from all restarts.
 
         Parameters
         ----------
@@ -409,26 +435,54 @@ class DSReconstructor(BasePLRNN):
         inputs : array-like of shape (n_timesteps, n_inputs), default=None
             Future values of the `input_features`, in their units; needed if there are any. With
             several trajectories in X, shape (n_trajectories, n_timesteps, n_inputs).
+        return_std : bool, default=False
+            Whether to return standard deviations, too.
+        quantiles : array-like of shape (n_quantiles,), default=None
+            Which quantiles to return, too, from 0 to 1.
+        n_samples : int, default=200
+            Number of runs from which deviations and quantiles are found.
+        random_state : int, RandomState instance or None, default=None
+            Seed of these runs.
 
         Returns
         -------
         forecast : ndarray of shape (n_timesteps, n_outputs)
-            Observed variables at the steps after the last row; with several trajectories
-            (n_trajectories, n_timesteps, n_outputs).
+            Observed variables at the steps after the last row, as the best model has them without
+            noise; with several trajectories (n_trajectories, n_timesteps, n_outputs).
+        std : ndarray of the shape of `forecast`
+            Standard deviation of what may be measured; only with `return_std`. inf where runs leave
+            the floating-point range.
+        quantiles : ndarray of shape (n_quantiles, ...)
+            Quantiles of it, each of the shape of `forecast`; only with `quantiles`.
 
         Raises
         ------
         ValueError
-            If the model has inputs and none, or too few, are given.
+            If the model has inputs and none, or too few, are given, or if a quantile is outside
+            [0, 1].
         """
         check_is_fitted(self)
-        if X is None:
-            start = self.last_state_[None]
-        else:
-            sequences = self._check(X)
-            start = np.stack([states[-1] for states, _ in self._assimilated(sequences)])
-        rows = self._run(start, n_timesteps, inputs)
-        return rows[:, 0] if X is None or sequences.container == "series" else rows.swapaxes(0, 1)
+        sequences = None if X is None else self._check(X)
+        is_single = X is None or sequences.container == "series"
+        arranged = lambda rows: rows[..., 0, :] if is_single else rows.swapaxes(-3, -2)
+        forecast = arranged(self._run(self._ends(sequences), n_timesteps, inputs))
+        if not return_std and quantiles is None:
+            return forecast
+        check_scalar(n_samples, "n_samples", Integral, min_val=2)
+        models, rng = [self, *self.restarts_], local_random_state(random_state)
+        n_each = -(-n_samples // len(models))
+        samples = np.concatenate(
+            [m._samples(m._ends(sequences), n_timesteps, inputs, n_each, rng) for m in models],
+            axis=1,
+        )
+        spread = []
+        with np.errstate(all="ignore"):
+            if return_std:
+                std = samples.std(axis=1)
+                spread.append(arranged(np.nan_to_num(std, nan=np.inf, posinf=np.inf)))
+            if quantiles is not None:
+                spread.append(arranged(np.quantile(samples, _checked(quantiles), axis=1)))
+        return forecast, *(x.astype(forecast.dtype, copy=False) for x in spread)
 
     def simulate(self, n_timesteps, x0=None, *, inputs=None, n_trajectories=1, random_state=None):
         """Run the model freely.
@@ -534,12 +588,34 @@ class DSReconstructor(BasePLRNN):
         if shoots:
             goal = Shooting(objective._replace(forcing=None))
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
-        result = self._train(objective, train, held_out, make_batches, select, **options)
-        states = [states for states, _ in self._assimilated(sequences)]
+        best, *others = self._train(objective, train, held_out, make_batches, select, **options)
+        self.restarts_ = []
+        if self.keep_restarts:
+            self.restarts_ = [self._other(objective, result) for result in others]
+        for model in (self, *self.restarts_):
+            model._look_back(sequences, select.noise)
+        return best
+
+    def _other(self, objective, result):
+        """A model like this one, with the parameters of another restart."""
+        other = copy.copy(self)
+        other._store(objective, result)
+        return other
+
+    def _look_back(self, sequences, noise):
+        """Keep states along the training data, and how well they tell the next row."""
+        states, inputs = zip(*self._assimilated(sequences), strict=True)
         self.last_state_ = states[-1][-1].copy()
-        states = np.concatenate(states)
-        self.start_states_ = states[:: -(-len(states) // N_START_STATES)].copy()
-        return result
+        pooled = np.concatenate(states)
+        self.start_states_ = pooled[:: -(-len(pooled) // N_START_STATES)].copy()
+        series = self._series(sequences)
+        rows, known = map(sequences.split, (series.targets, series.weights > 0))
+        windows = Windows.of(list(zip(states, inputs, rows, known, strict=True)))
+        found = estimate_noise(self.to_map(), self._params(), self._readout(), windows, noise)
+        self.observation_noise_, self.process_noise_ = (x * self.output_scale_ for x in found)
+
+    def _readout(self):
+        return READOUTS[self.readout_](len(self.A_), self.n_outputs_)
 
     def _learn_scaling(self, sequences):
         observed, inputs = split_columns(sequences.rows, self.input_features_)
@@ -609,7 +685,7 @@ class DSReconstructor(BasePLRNN):
     def _assimilated(self, sequences):
         """Latent states with each row taken in, and the standardized inputs, per trajectory."""
         f, params, series = self.to_map(), self._params(), self._series(sequences)
-        readout = READOUTS[self.readout_](len(self.A_), self.n_outputs_)
+        readout = self._readout()
         parts = map(sequences.split, (series.targets, series.weights > 0, series.inputs))
         for rows, known, inputs in zip(*parts, strict=True):
             yield assimilate(f, params, readout, rows, known, inputs), inputs
@@ -628,14 +704,37 @@ class DSReconstructor(BasePLRNN):
         rows = np.broadcast_to(x0, (n_trajectories, N))
         known = ~np.isnan(rows)
         scaled = np.where(known, Scaling(self.output_mean_, self.output_scale_).apply(rows), 0)
-        return READOUTS[self.readout_](len(self.A_), N).start(self._params(), scaled, known)
+        return self._readout().start(self._params(), scaled, known)
+
+    def _ends(self, sequences):
+        """Latent states (B, M) after the last rows of trajectories, or of training."""
+        if sequences is None:
+            return self.last_state_[None]
+        return np.stack([states[-1] for states, _ in self._assimilated(sequences)])
+
+    def _samples(self, start, n_timesteps, inputs, n_samples, rng):
+        """Rows (n_timesteps, n_samples, B, N) that may be measured after latent states (B, M)."""
+        rng = np.random.default_rng(rng.randint(2**31 - 1))
+        noise = Noise(
+            *(x / self.output_scale_ for x in (self.observation_noise_, self.process_noise_))
+        )
+        inputs = self._future(inputs, n_timesteps, len(start))
+        args = self.to_map(), self._params(), self._readout(), start, noise
+        rows = sample_paths(*args, n_timesteps, n_samples, inputs, rng)
+        return Scaling(self.output_mean_, self.output_scale_).undo(rows)
+
+    def _future(self, inputs, n_timesteps, n_trajectories):
+        """Standardized inputs of a free run, None without any."""
+        n_inputs = len(self.input_features_)
+        inputs = future_inputs(inputs, n_timesteps, n_trajectories, n_inputs, self.A_.dtype)
+        return (
+            None if inputs is None else Scaling(self.input_mean_, self.input_scale_).apply(inputs)
+        )
 
     def _run(self, start, n_timesteps, inputs):
         """Observed variables (n_timesteps, B, N) of a free run from latent states (B, M)."""
         check_scalar(n_timesteps, "n_timesteps", Integral, min_val=1)
-        n_inputs, scaling = len(self.input_features_), Scaling(self.input_mean_, self.input_scale_)
-        inputs = future_inputs(inputs, n_timesteps, len(start), n_inputs, self.A_.dtype)
-        inputs = None if inputs is None else scaling.apply(inputs)
+        inputs = self._future(inputs, n_timesteps, len(start))
         f, params = self.to_map(), self._params()
         rows, _ = simulate(f, params, self._read_out, start, n_timesteps, inputs)
         limit = RUNAWAY * np.maximum(self.data_range_, self.output_scale_)
@@ -650,5 +749,12 @@ class DSReconstructor(BasePLRNN):
         return rows
 
     def _read_out(self, states):
-        readout = READOUTS[self.readout_](len(self.A_), self.n_outputs_)
-        return readout.features(states) @ self.B_.T + self.b_
+        return self._readout().features(states) @ self.B_.T + self.b_
+
+
+def _checked(quantiles):
+    """`quantiles` as an array, if they are such."""
+    values = check_array(quantiles, ensure_2d=False, dtype=float, input_name="quantiles")
+    if values.ndim != 1 or not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(f"quantiles must be a list of numbers from 0 to 1, got {quantiles!r}.")
+    return values

@@ -133,9 +133,9 @@ class SupervisedPLRNN(BasePLRNN):
             sequence_length=window,
             largest=LARGEST_BATCH.get(self.solver_, MINIBATCH),
         )
-        result = self._train(objective, train, held_out, make_batches, stream=stream)
+        best, *_ = self._train(objective, train, held_out, make_batches, stream=stream)
         self.last_state_ = self._last_state(sequences)
-        return result
+        return best
 
     def _gone_on(self, *data):
         """A twin fitted for one more epoch, to more data, and the result of its training."""

@@ -483,3 +483,44 @@ def test_gauss_newton_knows_inputs_and_gaps(options):
     ).fit(X)
     assert np.isfinite(model.simulate(300, X[0, :2] * 0, inputs=X[:300, 2:])).all()
     assert model.score(driven_oscillation(seed=1)) > 0.7
+
+
+def test_forecasts_cover_what_is_measured_as_often_as_they_say():
+    X = make_lorenz63(8000, noise=0.05, random_state=0)
+    model = DSReconstructor(max_iter=10, random_state=0).fit(X[:6000])
+    starts = range(6050, 7900, 50)
+    past = [X[i - 50 : i] for i in starts]
+    future = np.stack([X[i : i + 40] for i in starts])
+    forecast, std, (low, high) = model.forecast(
+        40, past, return_std=True, quantiles=[0.05, 0.95], random_state=0
+    )
+    assert forecast.shape == std.shape == low.shape == future.shape
+    np.testing.assert_array_equal(forecast, model.forecast(40, past))
+    inside = (low <= future) & (future <= high)
+    assert 0.8 < inside[:, :10].mean() < 0.97 and 0.75 < inside.mean() < 0.97
+    relative = model.observation_noise_ / X.std(axis=0)
+    np.testing.assert_allclose(relative, 0.05, rtol=0.3)
+    again = model.forecast(40, past, return_std=True, random_state=0)[1]
+    np.testing.assert_array_equal(again, std)
+
+
+def test_kept_restarts_widen_the_forecast(lorenz):
+    settings = {"n_hidden": 20, "max_iter": 2, "n_init": 3, "random_state": 0}
+    one = DSReconstructor(**settings).fit(lorenz)
+    model = DSReconstructor(**settings, keep_restarts=True).fit(lorenz)
+    assert one.restarts_ == [] and len(model.restarts_) == 2
+    for other in model.restarts_:
+        assert not np.array_equal(other.W1_, model.W1_)
+        assert other.forecast(3).shape == (3, 3)
+    np.testing.assert_array_equal(model.forecast(30), one.forecast(30))
+    alone, all_of_them = (m.forecast(60, return_std=True, random_state=0)[1] for m in (one, model))
+    members = np.stack([m.forecast(60) for m in (model, *model.restarts_)])
+    assert all_of_them[-20:].mean() > alone[-20:].mean()
+    assert all_of_them[-20:].mean() > 0.5 * members.std(axis=0)[-20:].mean()
+
+
+@pytest.mark.parametrize("quantiles", [[-0.1], [0.5, 1.5], [[0.5]], [np.nan]])
+def test_quantiles_are_checked(lorenz, quantiles):
+    model = DSReconstructor(max_iter=0, random_state=0).fit(lorenz)
+    with pytest.raises(ValueError, match="quantiles"):
+        model.forecast(3, quantiles=quantiles)
