@@ -40,6 +40,8 @@ def explicit_gradient(objective, workspace, params, batch):
         bar[name][objective.penalty.units] += slope
     gradients = objective.cell.pull_back(bar)
     gradients |= {name: bar[name] for name in ("C", "B", "b")} | of_readout
+    if "C" in params:
+        gradients["C"] = bar["C"][:, : objective.n_inputs]  # what follows belongs to the noise
     if "initial_state" in params:
         gradients["initial_state"] = bar["start"].sum(axis=0)
     if objective.l2:

@@ -29,6 +29,7 @@ class Batch(NamedTuple):
     weights: np.ndarray  # (T or 1, B, N or 1)
     observed: np.ndarray | None = None  # (T, B, N), x_0 .. x_{T-1}: for forcing, or None
     known: np.ndarray | None = None  # (T, B, N) bool: which of `observed` were measured
+    noise: np.ndarray | None = None  # (T, B, M), added to the states z_1 .. z_T, or None
 
     @property
     def at_end(self):
@@ -45,6 +46,7 @@ class Objective(NamedTuple):
     n_inputs: int
     loss: object = SquaredError()  # of LOSSES
     forcing: object | None = None  # of FORCINGS
+    schedule: object | None = None  # of FORCING_SCHEDULES
     l2: float = 0.0
     learn_start: bool = True
     checkpointing: bool = False  # of gradients: keep about sqrt(T) states instead of T
@@ -86,6 +88,19 @@ class Objective(NamedTuple):
             return value, partial(explicit_gradient, self, workspace)
         return value, partial(value_and_gradients, value)
 
+    def at_epoch(self, progress, params, draw):
+        """The objective of the epoch to come, when the share `progress` of training is over.
+
+        ``draw()`` is a batch of training windows. What held-out windows are judged by does not
+        change with it.
+        """
+        if self.forcing is None or self.schedule is None:
+            return self
+        strength = float(self.schedule.strength(self, progress, params, draw))
+        if strength == self.forcing.strength:
+            return self
+        return self._replace(forcing=self.forcing._replace(strength=strength))
+
     def curvature(self, n_threads=1):
         """The Gauss-Newton matrix and gradient as a function of params and batches."""
         return Curvature(self, n_threads)
@@ -98,17 +113,38 @@ class Objective(NamedTuple):
         """``operation`` on the recurrence of a batch, by default its states or outputs."""
         T = len(batch.inputs)
         targets, gain = self._forcing(params, batch, T)
+        added, C = self._drive(params, batch)
         return operation(
             f,
             self._start(params, batch),
-            batch.inputs if "C" in params else None,
+            added,
             targets,
             gain,
-            C=params.get("C"),
+            C=C,
             n_timesteps=T,
             stretch=math.isqrt(T) if self.checkpointing else None,
             **options,
         )
+
+    def forced(self, params, batch):
+        """States z_0 .. z_{T-1} as observations have corrected them, and the gain; (T, B, M)."""
+        states = self.states(params, batch)
+        start = np.broadcast_to(self._start(params, batch), states.shape[1:])
+        states = np.concatenate([start[None], states[:-1]])
+        targets, gain = self._forcing(params, batch, len(states))
+        gain = np.broadcast_to(gain, states.shape)
+        return states + gain * (targets - states), gain
+
+    def _drive(self, params, batch):
+        """What is added to each step, (T, B, K), and with which weights (M, K): inputs, noise."""
+        C = params.get("C")
+        if C is None:
+            return batch.noise, None
+        if batch.noise is None:
+            return batch.inputs, C
+        identity = np.eye(len(C), dtype=batch.noise.dtype)
+        inputs = np.concatenate([batch.inputs, batch.noise], axis=-1)
+        return inputs, anp.concatenate([C, identity], axis=1)
 
     def _start(self, params, batch):
         if batch.observed is not None:

@@ -196,11 +196,13 @@ class SequenceBatches:
 class WindowBatches:
     """Randomly placed windows, `n_batches` batches an epoch; for series that drive themselves.
 
-    A window of k steps takes k + 1 rows: the first k are what each step starts from.
+    A window of k steps takes k + 1 rows: the first k are what each step starts from. Those of an
+    epoch carry noise of a given standard deviation for each of some latent units.
     """
 
-    def __init__(self, series, batch_size, sequence_length, n_batches):
+    def __init__(self, series, batch_size, sequence_length, n_batches, noise=0.0, n_units=0):
         self._series = series
+        self._noise, self._n_units = noise, n_units
         self._batch_size = batch_size
         self._n_batches = n_batches
         self._length = min(sequence_length, int(series.lengths.max()) - 1)
@@ -222,7 +224,12 @@ class WindowBatches:
     def epoch(self, rng):
         """Batches of random windows."""
         for _ in range(self._n_batches):
-            yield self._gather(rng.integers(self._starts_until[-1], size=self._batch_size))
+            batch = self._gather(rng.integers(self._starts_until[-1], size=self._batch_size))
+            if self._noise:
+                shape = (*batch.inputs.shape[:2], self._n_units)
+                noise = rng.normal(0, self._noise, shape).astype(batch.inputs.dtype)
+                batch = batch._replace(noise=noise)
+            yield batch
 
     def ordered(self):
         """Batches of windows that follow one another and cover all rows once."""

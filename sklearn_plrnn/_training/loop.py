@@ -1,7 +1,9 @@
 """The loop: every solver, the best parameters so far, recovery, stopping, restarts.
 
 ``minimize(objective, params, batches, ...)`` asks an objective only for ``buffered()``, its value
-and gradients as functions of params and batch, so that it can be tested on a quadratic. The
+and gradients as functions of params and batch, so that it can be tested on a quadratic. One that
+changes during training offers ``at_epoch(progress, params, draw)``, which is the objective of the
+epoch to come, to first-order solvers; what is monitored is always the value of the one given. The
 optimizer is wrapped, never asked: this module keeps the best parameters, goes back to them and
 halves the rate when the loss explodes, and ends with them whatever happens. One thing comes from
 above, as an argument: ``select(params)``, which scores checkpoints (smaller is better).
@@ -123,7 +125,7 @@ class _Run:
         self.checkpoints, self.checkpoint_scores = [], []
         self.n_retries, self.stale, self.interrupted = 0, 0, False
         self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
-        self._objective = objective
+        self._objective = self._in_training = objective
 
     def begin(self):
         """Count the start among the candidates."""
@@ -132,6 +134,16 @@ class _Run:
             show("start", self.start_value, last=self.settings.max_iter == 0)
         self.keep_if_best(self.start_value)
         self.checkpoint()
+
+    def begin_epoch(self, progress, rng):
+        """Let an objective that changes during training do so; what is monitored stays the same."""
+        if not hasattr(self._in_training, "at_epoch"):
+            return
+        draw = lambda: next(iter(self.batches.epoch(rng)))
+        objective = self._in_training.at_epoch(progress, self.params, draw)
+        if objective is not self._in_training:
+            self._in_training = objective
+            self._value_and_gradients = objective.buffered(self.settings.n_threads)[1]
 
     def evaluate(self, batch):
         """Value at the present parameters; the gradient is left in ``self.gradient``."""
@@ -241,6 +253,7 @@ def _first_order(run, rng):
     while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_stale():
         rate = factor * settings.learning_rate_init
         rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)
+        run.begin_epoch(epoch / settings.max_iter, rng)
         losses = _epoch(run, optimizer, average, rate, rng)
         # A few windows may be unstable, and mended by the others; not most of them.
         if run.exploded(np.median(losses)):

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._model.cells import CELLS
-from .._model.forcing import FORCINGS
+from .._model.forcing import FORCING_SCHEDULES, FORCINGS
 from .._model.readouts import READOUTS
 from .._model.shooting import Shooting
 from .._model.simulation import assimilate, run_ahead, simulate
@@ -22,6 +22,7 @@ from .._training.batches import Series, WindowBatches, split_tail
 from .._training.loop import SOLVERS
 from ..metrics import forecast_r2_scorer
 from ._base import BasePLRNN
+from ._forcing import choose_strength, make_forcing
 from ._free_run import FreeRunScores
 from ._input_features import future_inputs, input_columns, split_columns
 from ._sequences import Scaling, check_sequences
@@ -33,7 +34,6 @@ MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to acce
 SHORT_WINDOWS = 10, 30  # steps that run freely
 WINDOW_PER_NOISE = 600  # steps by which they grow with the noise, in standard deviations of X
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
-DEFAULT_STRENGTH = {"generalized": 0.1, "sparse": 1.0}
 N_START_STATES = 100
 RUNAWAY = 1000.0  # times the range of the training data
 
@@ -89,11 +89,24 @@ class DSReconstructor(BasePLRNN):
         regression; "identity" starts the regularized units as perfect integrators; "random".
     forcing : {"generalized", "sparse"} or None, default="generalized"
         Pull the state towards the observation at each step, or at every `forcing_interval`-th.
-    forcing_strength : float or None, default=None
-        Share of the distance to the observation that forcing removes (the literature's alpha).
-        None is 0.1 for "generalized" and 1 for "sparse".
+    forcing_strength : float, array-like of shape (n_outputs,) or None, default=None
+        Share of the distance to the observation that forcing removes (the literature's alpha): one
+        for all, or, with the identity readout, one for each observed variable. None is 0.1 for
+        "generalized" and 1 for "sparse", and less for variables that are measured with more noise
+        than others: in inverse proportion to its standard deviation, as far as that is more than
+        0.05 and more than that of the quietest variable; with another readout the mean of these.
     forcing_interval : int, default=10
         Steps from one forcing to the next, with "sparse".
+    forcing_schedule : {"constant", "annealed", "adaptive"}, default="constant"
+        How the strength changes over the epochs of "adam" and "sgd". "annealed": from 1 for the
+        largest of `forcing_strength` linearly down to what was given, which it has in the second
+        half of training. "adaptive": at least what was given, and before each epoch as much as it
+        takes for products of Jacobians over a window not to grow [2]_. Ratios between variables
+        stay as they are, and held-out loss is always that at `forcing_strength`.
+    process_noise : float, default=0.0
+        Standard deviation of Gaussian noise that is added to the latent states, which are of
+        standardized variables, at each step of training by "adam" and "sgd"; not in held-out loss
+        and predictions.
     input_features : list of int or str, or None, default=None
         Columns of X that drive the system from outside and are not reconstructed.
     solver : {"adam", "sgd", "lbfgs", "gauss-newton"}, default="adam"
@@ -188,6 +201,8 @@ class DSReconstructor(BasePLRNN):
         Cell and readout that were fitted.
     sizes_ : dict of str to int
         Sizes of the cell: "n_components", and "n_hidden" or "n_nonlinear".
+    forcing_strength_ : float or ndarray of shape (n_outputs,)
+        Strength of forcing that was given or chosen, 0.0 without forcing.
     checkpoint_scores_ : list of tuple
         State-space divergence and power-spectrum distance of a free run from the training data, at
         the start and at each checkpoint.
@@ -254,8 +269,10 @@ class DSReconstructor(BasePLRNN):
         "readout": [StrOptions({"auto", *READOUTS})],
         "init": [StrOptions({"lift", "identity", "random"})],
         "forcing": [StrOptions(set(FORCINGS)), None],
-        "forcing_strength": [Interval(Real, 0, 1, closed="both"), None],
+        "forcing_strength": [Interval(Real, 0, 1, closed="both"), "array-like", None],
         "forcing_interval": [Interval(Integral, 1, None, closed="left")],
+        "forcing_schedule": [StrOptions(set(FORCING_SCHEDULES))],
+        "process_noise": [Interval(Real, 0, None, closed="left")],
         "input_features": ["array-like", None],
         "score_horizon": [Interval(Integral, 1, None, closed="left")],
         "keep_restarts": ["boolean"],
@@ -278,6 +295,8 @@ class DSReconstructor(BasePLRNN):
         forcing="generalized",
         forcing_strength=None,
         forcing_interval=10,
+        forcing_schedule="constant",
+        process_noise=0.0,
         input_features=None,
         solver="adam",
         learning_rate_init=1e-3,
@@ -315,6 +334,8 @@ class DSReconstructor(BasePLRNN):
         self.forcing = forcing
         self.forcing_strength = forcing_strength
         self.forcing_interval = forcing_interval
+        self.forcing_schedule = forcing_schedule
+        self.process_noise = process_noise
         self.input_features = input_features
         self.solver = solver
         self.learning_rate_init = learning_rate_init
@@ -577,11 +598,14 @@ class DSReconstructor(BasePLRNN):
         if self.early_stopping or (shoots and can_spare):
             train, held_out = split_tail(series, self.validation_fraction, context=0)
         select = FreeRunScores.of(objective, train)
+        objective = self._forced(objective, select.noise)
         make_batches = partial(
             WindowBatches,
             batch_size=DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size,
             sequence_length=self._window(train, held_out, select.noise),
             n_batches=BATCHES_PER_EPOCH[self.solver_],
+            noise=self.process_noise,
+            n_units=objective.cell.n_components,
         )
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
@@ -653,13 +677,16 @@ class DSReconstructor(BasePLRNN):
                 f"n_components={M} is smaller than the number of observed variables, {N}. With "
                 'readout="identity" every one of them is a unit; use readout="affine" for fewer.'
             )
-        forcing = self.forcing
-        if forcing is not None:
-            strength = self.forcing_strength
-            strength = DEFAULT_STRENGTH[forcing] if strength is None else strength
-            forcing = FORCINGS[forcing](strength, self.forcing_interval)
-        readout = READOUTS[self.readout_](M, N)
-        return self._assemble(readout, len(self.input_features_), forcing=forcing)
+        return self._assemble(READOUTS[self.readout_](M, N), len(self.input_features_))
+
+    def _forced(self, objective, noise):
+        """The objective, with what pulls its states to observations of this noise (N,)."""
+        readout = objective.readout
+        strength = choose_strength(self.forcing, self.forcing_strength, readout, noise)
+        self.forcing_strength_ = strength
+        forcing = make_forcing(self.forcing, strength, self.forcing_interval, readout)
+        schedule = FORCING_SCHEDULES[self.forcing_schedule](float(np.max(strength)))
+        return objective._replace(forcing=forcing, schedule=schedule)
 
     def _window(self, series, held_out, noise):
         """Steps of a training window."""

@@ -264,6 +264,12 @@ def test_inputs_without_input_features_are_refused(lorenz):
         ({"forcing": "strict"}, "forcing"),
         ({"forcing_strength": 1.5}, "forcing_strength"),
         ({"forcing_interval": 0}, "forcing_interval"),
+        ({"forcing_strength": [0.1, 0.1]}, r"forcing_strength has shape \(2,\).*\(3,\)"),
+        ({"forcing_strength": [0.1, 0.1, -1]}, r"forcing_strength.*\[0, 1\].*-1.0"),
+        ({"forcing_strength": [0.1, 0.1, np.nan]}, "forcing_strength contains NaN"),
+        ({"forcing_strength": [0.1] * 3, "n_components": 2}, 'one value.*readout="identity"'),
+        ({"forcing_schedule": "sometimes"}, "forcing_schedule"),
+        ({"process_noise": -0.1}, "process_noise"),
         ({"readout": "relu6"}, "readout"),
         ({"score_horizon": 0}, "score_horizon"),
     ],
@@ -347,6 +353,68 @@ def test_same_seed_same_bits_for_any_number_of_jobs(lorenz):
     assert one.restart_scores_ == two.restart_scores_ and len(one.restart_scores_) == 3
     other = quick(random_state=1).fit(lorenz)
     assert not np.array_equal(other.forecast(5), quick().fit(lorenz).forecast(5))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"forcing_schedule": "adaptive"},
+        {"forcing_schedule": "annealed"},
+        {"process_noise": 0.1},
+        {"process_noise": 0.1, "forcing": None, "readout": "affine"},
+        {"forcing_strength": [0.1, 0.3, 0.0]},
+    ],
+    ids=str,
+)
+def test_forcing_of_any_kind_is_reproducible_and_matters(options, lorenz):
+    options = {"early_stopping": True, "forcing_strength": 0.01, "n_init": 2} | options
+    one, two = (quick(n_jobs=n_jobs, **options).fit(lorenz) for n_jobs in (None, 2))
+    np.testing.assert_array_equal(one.forecast(20), two.forecast(20))
+    assert one.loss_curve_ == two.loss_curve_ and np.isfinite(one.forecast(20)).all()
+    changed = {k: v for k, v in options.items() if k not in ("forcing_schedule", "process_noise")}
+    plain = quick(**changed | {"forcing_strength": 0.01}).fit(lorenz)
+    assert plain.loss_curve_ != one.loss_curve_
+
+
+def test_held_out_rows_are_judged_without_noise_and_by_the_given_strength(lorenz):
+    options = {"early_stopping": True, "learning_rate_init": 1e-12, "forcing_strength": 0.1}
+    plain, noisy, annealed = (
+        quick(**options | more).fit(lorenz)
+        for more in ({}, {"process_noise": 0.5}, {"forcing_schedule": "annealed"})
+    )
+    assert noisy.loss_curve_[0] > plain.loss_curve_[0] + 0.2
+    assert annealed.loss_curve_[0] < plain.loss_curve_[0]
+    for model in (noisy, annealed):
+        np.testing.assert_allclose(model.validation_curve_, plain.validation_curve_, rtol=1e-6)
+
+
+def test_a_variable_with_much_noise_is_forced_little(rng):
+    X = make_lorenz63(2000, random_state=0)
+    X += rng.normal(size=X.shape) * X.std(axis=0) * [0.0, 0.02, 0.5]
+    strength = quick(max_iter=0).fit(X).forcing_strength_
+    assert strength.shape == (3,) and strength[0] == strength[1] == 0.1
+    assert 0 < strength[2] < 0.03
+    permuted = quick(max_iter=0).fit(X[:, ::-1] * 1e6).forcing_strength_
+    np.testing.assert_allclose(permuted, strength[::-1])
+    mean = quick(max_iter=0, n_components=2).fit(X).forcing_strength_
+    assert mean == pytest.approx(strength.mean())
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"forcing": None}, 0.0),
+        ({}, [0.1, 0.1, 0.1]),
+        ({"forcing": "sparse"}, [1.0, 1.0, 1.0]),
+        ({"forcing_strength": 0.3}, 0.3),
+        ({"forcing_strength": [0.0, 0.0, 0.0]}, [0.0, 0.0, 0.0]),
+        ({"readout": "affine"}, 0.1),
+    ],
+    ids=str,
+)
+def test_the_strength_used_is_told(options, expected, lorenz):
+    model = quick(max_iter=1, **options).fit(lorenz)
+    np.testing.assert_array_equal(model.forcing_strength_, expected)
 
 
 def test_checkpoints_are_scored_and_the_best_combined_rank_is_kept(lorenz):

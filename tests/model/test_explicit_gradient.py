@@ -51,6 +51,14 @@ def test_it_equals_autograd(cell, penalty, loss, due, options, rng):
         np.testing.assert_array_equal(params[name], before[name])
 
 
+def test_with_process_noise_it_equals_autograd(rng):
+    objective, params, batch = problem(rng)
+    batch = batch._replace(noise=rng.normal(size=(T, B, M)))
+    gradients = objective.buffered()[1](params, batch)[1]
+    for name, x in value_and_gradients(objective.value, params, batch)[1].items():
+        np.testing.assert_allclose(gradients[name], x, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
 def test_single_precision_stays_single(rng):
     objective, params, batch = problem(rng)
     single = lambda x: x.astype(np.float32)

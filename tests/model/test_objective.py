@@ -71,6 +71,66 @@ def test_float32_is_never_left(cell, readout, penalty, forcing, rng):
     assert {x.dtype for x in gradient.values()} == {np.dtype(np.float32)}
 
 
+def shared_unequally(objective, rng):
+    """The same forcing, another share of it for every unit."""
+    return objective._replace(forcing=objective.forcing._replace(shares=rng.random(M)))
+
+
+@pytest.mark.parametrize("n_inputs", [0, K])
+@pytest.mark.parametrize("forcing", sorted(FORCINGS))
+def test_gradient_with_noise_and_unequal_shares_equals_finite_differences(forcing, n_inputs, rng):
+    objective = assemble("shallow", "identity", "l2", forcing, n_inputs, l2=0.3)
+    objective = shared_unequally(objective, rng)
+    batch = random_batch(rng, observed=True)
+    batch = batch._replace(inputs=batch.inputs[..., :n_inputs], noise=rng.normal(size=(T, B, M)))
+    params = objective.init(rng, float)
+    gradient = grad(objective.value)(params, batch)
+    for name, x in params.items():
+        direction = rng.normal(size=x.shape)
+        value = [objective.value(params | {name: x + s * 1e-6 * direction}, batch) for s in (1, -1)]
+        measured = (value[0] - value[1]) / 2e-6
+        assert np.sum(gradient[name] * direction) == pytest.approx(measured, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("n_inputs", [0, K])
+def test_noise_is_added_to_every_state(n_inputs, rng):
+    objective = assemble("plrnn", "affine", "l2", None, n_inputs)
+    batch = random_batch(rng, observed=False)
+    batch = batch._replace(inputs=batch.inputs[..., :n_inputs], noise=rng.normal(size=(T, B, M)))
+    params = objective.init(rng, float)
+    f, z = objective.cell.lower(params), params["initial_state"]
+    for t, states in enumerate(objective.states(params, batch)):
+        z = f.step(z) + batch.noise[t]
+        z = z + batch.inputs[t] @ params["C"].T if n_inputs else z
+        np.testing.assert_allclose(states, z)
+
+
+@pytest.mark.parametrize("forcing", sorted(FORCINGS))
+def test_no_share_of_forcing_is_like_not_having_measured_but_for_the_start(forcing, rng):
+    objective = assemble("shallow", "identity", "l2", forcing)
+    shares = np.array([1.0, 0.0, 1.0, 1.0])
+    batch, params = random_batch(rng, observed=True), objective.init(rng, float)
+    unmeasured = batch._replace(known=batch.known & (np.arange(N) != 1))
+    unmeasured.known[0] = batch.known[0]
+    unforced = objective._replace(forcing=objective.forcing._replace(shares=shares))
+    assert unforced.value(params, batch) == objective.value(params, unmeasured)
+    assert unforced.value(params, batch) != objective.value(params, batch)
+
+
+def test_forced_states_are_corrected_where_something_was_measured(rng):
+    objective = assemble("plrnn", "identity", "l2", "generalized")
+    batch, params = random_batch(rng, observed=True), objective.init(rng, float)
+    forced, gain = objective.forced(params, batch)
+    f = objective.cell.lower(params)
+    states = objective.states(params, batch)
+    np.testing.assert_allclose(f.step(forced) + batch.inputs @ params["C"].T, states)
+    free = np.concatenate([forced[:1], states[:-1]])
+    np.testing.assert_array_equal(gain[..., :N], np.where(batch.known, 0.3, 0))
+    np.testing.assert_array_equal(gain[..., N:], 0)
+    moved = free[..., :N] + 0.3 * batch.known * (batch.observed - free[..., :N])
+    np.testing.assert_allclose(forced[1:, :, :N], moved[1:])
+
+
 @pytest.mark.parametrize("forcing", [None, *FORCINGS])
 def test_what_has_no_weight_has_no_influence(forcing, rng):
     objective = assemble("plrnn", "affine", "manifold-attractor", forcing)

@@ -125,6 +125,19 @@ def test_a_missing_observation_is_neither_scored_nor_known():
     np.testing.assert_array_equal(batch.known[:, 0, 0], [True, True, True, False, True])
 
 
+def test_only_windows_of_an_epoch_carry_noise():
+    series = numbered([400])
+    batches = WindowBatches(series, 20, 10, n_batches=30, noise=0.3, n_units=4)
+    noise = np.stack([batch.noise for batch in batches.epoch(np.random.default_rng(0))])
+    assert noise.shape == (30, 10, 20, 4) and noise.dtype == series.inputs.dtype
+    assert noise.std() == pytest.approx(0.3, rel=0.02) and abs(noise.mean()) < 0.01
+    assert not np.array_equal(noise[0], noise[1])
+    again = np.stack([batch.noise for batch in batches.epoch(np.random.default_rng(0))])
+    np.testing.assert_array_equal(noise, again)
+    for held_out in (batches.ordered(), batches.whole()):
+        assert all(batch.noise is None for batch in held_out)
+
+
 def test_split_tail_of_one_series_keeps_time_order_and_context():
     train, tail = split_tail(numbered([20]), 0.25, context=4)
     np.testing.assert_array_equal(train.inputs[:, 0], np.arange(1, 16))

@@ -135,6 +135,39 @@ class Poisoned(Quadratic):
         return value if params["a"][0] < 0.5 else value * np.nan
 
 
+class Moving(Quadratic):
+    """A quadratic whose minimum is elsewhere while it is trained on, by `offset`."""
+
+    def __init__(self, offset=0.0, calls=None):
+        self.offset, self.calls = offset, [] if calls is None else calls
+
+    def value(self, params, batch):
+        return super().value({name: x - self.offset for name, x in params.items()}, batch)
+
+    def at_epoch(self, progress, params, draw):
+        shift = draw().targets[0, 0, 0]
+        self.calls.append((progress, params["a"].copy(), shift))
+        return Moving(1 - progress, self.calls)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_an_objective_may_change_from_epoch_to_epoch_but_not_what_is_monitored(solver):
+    objective, held_out = Moving(), Shifts(0)
+    options = {"solver": solver, "learning_rate": "constant", "max_iter": 100}
+    result = run(Shifts(-1, 1), objective, held_out, **options)
+    progress, params, shifts = zip(*objective.calls, strict=True)
+    np.testing.assert_allclose(progress, np.arange(100) / 100)
+    np.testing.assert_array_equal(params[0], 0)
+    assert set(shifts) == {-1, 1}
+    # The minimum moved towards TARGET, and the best parameters are those nearest to it.
+    distances = [np.sum((a - TARGET["a"]) ** 2) for a in params]
+    assert distances[-1] < 0.1
+    assert result.best_loss == min(result.validation_curve)
+    assert result.best_loss == pytest.approx(
+        Quadratic().value(result.params, next(Shifts(0).whole()))
+    )
+
+
 def test_relative_rates_hold_parameters_back():
     rates = {"a": np.ones(2), "b": np.zeros((1, 1))}
     params = run(rates=rates, learning_rate_init=0.1).params
