@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_plrnn._model.cells import CELLS
+from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.forcing import (
     FORCING_SCHEDULES,
     FORCINGS,
@@ -46,7 +46,7 @@ def test_annealing_goes_down_from_one_to_what_was_given(given):
 def problem(rng, cell="plrnn", forcing="generalized", M=3, N=3, T=40, B=6, scale=1.2):
     """A recurrence that expands by about `scale`, windows of data, and what is to be minimized."""
     objective = Objective(
-        CELLS[cell].make(M, 8),
+        make_cell(cell, n_components=M, n_hidden=8, n_nonlinear=2),
         READOUTS["identity"](M, N),
         PENALTIES["l2"](0.0, np.arange(0)),
         0,
