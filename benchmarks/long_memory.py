@@ -59,9 +59,9 @@ MODELS = {
 OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 BASELINES = ("RNN", "iRNN", "npRNN", "oRNN", "LSTM")
 CLASSIFIERS = {
-    "ours": {"alpha": 5.0},
-    "ours-0": {"alpha": 0.0},
-    "larger": {"alpha": 5.0, "n_components": 128},
+    "ours": {"alpha": 5.0, "learning_rate_init": 2e-3},
+    "ours-0": {"alpha": 0.0, "learning_rate_init": 2e-3},
+    "larger": {"alpha": 5.0, "learning_rate_init": 2e-3, "n_components": 128},
 }
 
 

@@ -22,6 +22,7 @@ ROWS_PER_SEQUENCE = 25  # asked for; windows are many and small, and all their r
 INNER_STEPS = 3  # for the start states
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
+SURE = 0.01  # standard deviation of noise below which variables count alike
 LOST = 10.0  # mean squared error from which a window counts as lost, and teaches nothing
 
 
@@ -37,6 +38,13 @@ class Shooting(NamedTuple):
     """The objective of Gauss-Newton on windows that run freely."""
 
     objective: Objective
+    precision: np.ndarray | float = 1.0  # (N,), weights of variables, mean 1
+
+    @classmethod
+    def of(cls, objective, noise):
+        """Weights as the inverse variances of the noise (N,) of variables."""
+        precision = 1 / (SURE**2 + noise.astype(float) ** 2)
+        return cls(objective._replace(forcing=None), precision / precision.mean())
 
     def buffered(self, n_threads=1):
         """The value as a function of params and batch; there is no gradient for first order."""
@@ -119,7 +127,7 @@ class Shooting(NamedTuple):
         """Square roots (T + 1, B, N) of twice the weights of rows."""
         unit = batch.weights.max(initial=0)  # of a measured number
         weights = np.concatenate([batch.known[:1] * unit, batch.weights])
-        return np.sqrt(2 * weights).astype(batch.targets.dtype)
+        return np.sqrt(2 * weights * self.precision).astype(batch.targets.dtype)
 
     def _root_prior(self, batch):
         """The same (M,) of the prior."""
@@ -165,8 +173,8 @@ class Shooting(NamedTuple):
                 found = self._run(params, batch, start, of_parameters=True, workspace=workspace)
                 kept = errors < LOST
                 r, J = _project(*(x[kept] for x in found))
-                size = np.float32(np.sqrt(len(start)))  # a batch's weights are divided by it
-                yield J.reshape(-1, J.shape[-1]).astype(np.float32) * size, r.ravel() * size
+                size = J.dtype.type(np.sqrt(len(start)))  # a batch's weights are divided by it
+                yield J.reshape(-1, J.shape[-1]) * size, r.ravel() * size
                 n_windows += len(start)
                 count += int((batch.weights > 0).sum())
                 if count >= n_rows:

@@ -19,7 +19,7 @@ from .._model.simulation import assimilate, run_ahead, simulate
 from .._model.uncertainty import Noise, Windows, estimate_noise, sample_paths
 from .._random_state import local_random_state
 from .._training.batches import Series, WindowBatches, split_tail
-from .._training.loop import SOLVERS
+from .._training.loop import SOLVERS, best_of
 from ..metrics import forecast_r2_scorer
 from ._base import BasePLRNN
 from ._forcing import choose_strength, make_forcing
@@ -34,6 +34,8 @@ MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to acce
 SHORT_WINDOWS = 10, 30  # steps that run freely
 WINDOW_PER_NOISE = 600  # steps by which they grow with the noise, in standard deviations of X
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
+MAX_SENSITIVITIES = 10_000  # of states, which Gauss-Newton carries through each step of a window
+IMPROVED = 0.5  # of the start's state-space divergence; checkpoints of one run differ that much
 N_START_STATES = 100
 RUNAWAY = 1000.0  # times the range of the training data
 
@@ -109,12 +111,16 @@ class DSReconstructor(BasePLRNN):
         and predictions.
     input_features : list of int or str, or None, default=None
         Columns of X that drive the system from outside and are not reconstructed.
-    solver : {"adam", "sgd", "lbfgs", "gauss-newton"}, default="adam"
+    solver : {"auto", "adam", "sgd", "lbfgs", "gauss-newton"}, default="auto"
         "adam", "sgd": stochastic first-order methods. "lbfgs": limited-memory BFGS on consecutive
         windows. "gauss-newton": Levenberg-Marquardt steps on short windows that run freely, from
         start states that are estimated with the parameters (multiple shooting), as long as they
         improve the last `validation_fraction` of the data, if that is 20 rows or more; for up to
-        some thousands of parameters. Forcing then plays no part in training.
+        some thousands of parameters. Forcing then plays no part in training. "auto":
+        "gauss-newton" for small models (``n_components`` times parameters at most 10 000) whose
+        units are all observed, with `init`, forcing and windows as they are by default, and after
+        it "adam" if its free run has not come much closer to the data than that of the start; else
+        "adam". ``solver_`` tells which it was.
     learning_rate_init : float, default=1e-3
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
@@ -197,8 +203,8 @@ class DSReconstructor(BasePLRNN):
         Range of the observed variables in training.
     parameter_names_ : list of str
         Names of the learned arrays; each is an attribute with an underscore added.
-    architecture_, readout_ : str
-        Cell and readout that were fitted.
+    architecture_, readout_, solver_ : str
+        Cell, readout and solver that were used.
     sizes_ : dict of str to int
         Sizes of the cell: "n_components", and "n_hidden" or "n_nonlinear".
     forcing_strength_ : float or ndarray of shape (n_outputs,)
@@ -268,6 +274,7 @@ class DSReconstructor(BasePLRNN):
         "n_components": [*BasePLRNN._parameter_constraints["n_components"], None],
         "readout": [StrOptions({"auto", *READOUTS})],
         "init": [StrOptions({"lift", "identity", "random"})],
+        "solver": [StrOptions({"auto", *SOLVERS})],
         "forcing": [StrOptions(set(FORCINGS)), None],
         "forcing_strength": [Interval(Real, 0, 1, closed="both"), "array-like", None],
         "forcing_interval": [Interval(Integral, 1, None, closed="left")],
@@ -298,7 +305,7 @@ class DSReconstructor(BasePLRNN):
         forcing_schedule="constant",
         process_noise=0.0,
         input_features=None,
-        solver="adam",
+        solver="auto",
         learning_rate_init=1e-3,
         learning_rate="cosine",
         max_iter=None,
@@ -592,6 +599,39 @@ class DSReconstructor(BasePLRNN):
         self.n_outputs_ = series.targets.shape[1]
         self.init_, self.solver_ = self.init, self.solver
         objective = self._objective()
+        if self.solver == "auto":
+            self.solver_ = "gauss-newton" if self._may_shoot(objective) else "adam"
+        forced = copy.copy(self)
+        best, *others = self._solve(objective, series)
+        if self.solver == "auto" and self.solver_ == "gauss-newton" and not _has_improved(best):
+            forced.solver_ = "adam"
+            results = forced._solve(objective, series)
+            if best_of([best, results[0]]) is results[0]:
+                self.__dict__ = vars(forced)
+                best, *others = results
+        self.restarts_ = []
+        if self.keep_restarts:
+            self.restarts_ = [self._other(objective, result) for result in others]
+        noise = FreeRunScores.of(objective, series).noise
+        for model in (self, *self.restarts_):
+            model._look_back(sequences, noise)
+        return best
+
+    def _may_shoot(self, objective):
+        """Whether Gauss-Newton suits the model, and nothing was asked for that it does not have."""
+        params = objective.init(np.random.default_rng(0), np.float32)
+        M = objective.cell.n_components
+        asked = self.init, self.forcing, self.forcing_schedule, self.process_noise
+        left = self.forcing_strength, self.sequence_length
+        return (
+            M * sum(x.size for x in params.values()) <= MAX_SENSITIVITIES
+            and M <= self.n_outputs_  # no unit is tied to observations by a weak prior only
+            and asked == ("lift", "generalized", "constant", 0)
+            and all(x is None for x in left)
+        )
+
+    def _solve(self, objective, series):
+        """Results of all restarts, the best one first and stored."""
         shoots = self.solver_ == "gauss-newton"
         train, held_out = series, None
         can_spare = self.validation_fraction * len(series.targets) >= MIN_HELD_OUT
@@ -610,15 +650,9 @@ class DSReconstructor(BasePLRNN):
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
         if shoots:
-            goal = Shooting(objective._replace(forcing=None))
+            goal = Shooting.of(objective, select.noise)
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
-        best, *others = self._train(objective, train, held_out, make_batches, select, **options)
-        self.restarts_ = []
-        if self.keep_restarts:
-            self.restarts_ = [self._other(objective, result) for result in others]
-        for model in (self, *self.restarts_):
-            model._look_back(sequences, select.noise)
-        return best
+        return self._train(objective, train, held_out, make_batches, select, **options)
 
     def _other(self, objective, result):
         """A model like this one, with the parameters of another restart."""
@@ -777,6 +811,12 @@ class DSReconstructor(BasePLRNN):
 
     def _read_out(self, states):
         return self._readout().features(states) @ self.B_.T + self.b_
+
+
+def _has_improved(result):
+    """Whether the free run came closer to the data than that of the start, by more than chance."""
+    (at_start, _), (at_end, _) = result.checkpoint_scores[0], result.score
+    return result.interrupted or at_end <= IMPROVED * at_start < np.inf
 
 
 def _checked(quantiles):
