@@ -273,15 +273,15 @@ def _exhaust(f, order):
 
 def _search(f, patterns):
     """Orbits (n, order, M) reached from patterns (n, order, L), each pattern being solved once."""
-    seen, found = set(), []
+    seen, found, (_, order, L) = set(), [], patterns.shape
     for _ in range(MAX_MOVES):
-        keys = [row.tobytes() for row in np.packbits(patterns.reshape(len(patterns), -1), axis=1)]
+        keys = [row.tobytes() for row in np.packbits(patterns.reshape(-1, order * L), axis=1)]
         new = {key: i for i, key in enumerate(keys) if key not in seen}
         seen.update(new)
         if not new:
             break
         patterns, moved = patterns[list(new.values())], []
-        for begin in range(0, len(patterns), step := _batch(f, patterns.shape[1])):
+        for begin in range(0, len(patterns), step := _batch(f, order)):
             orbits, others = _solve(f, patterns[begin : begin + step])
             found.append(orbits)
             moved.append(f.pattern(others))
