@@ -84,7 +84,7 @@ def fixed_points(
     *,
     method="auto",
     max_patterns=2**18,
-    n_starts=1000,
+    n_starts=10_000,
     starts=None,
     random_state=0,
 ):
@@ -112,7 +112,7 @@ def fixed_points(
         Largest number of patterns for "exhaustive". There are 2^M for a PLRNN of M units, at
         most ``sum_{i <= M} binom(L, i)`` for "shallow" with L hidden ones: 166 751 for M = 3 and
         L = 100.
-    n_starts : int, default=1000
+    n_starts : int, default=10000
         Starts of "search".
     starts : array-like of shape (n, n_components) or None, default=None
         States whose patterns "search" starts from as well, such as a run of the model; None takes
@@ -177,7 +177,7 @@ def cycles(
     min_order=2,
     method="auto",
     max_patterns=2**18,
-    n_starts=1000,
+    n_starts=10_000,
     starts=None,
     random_state=0,
 ):
@@ -198,7 +198,7 @@ def cycles(
         As in `fixed_points`, for each order by itself: with n patterns there are n^k sequences.
     max_patterns : int, default=2**18
         Largest number of sequences of patterns for "exhaustive".
-    n_starts : int, default=1000
+    n_starts : int, default=10000
         Starts of "search", for each order.
     starts : array-like of shape (n, n_components) or None, default=None
         States that "search" starts from as well, such as a run of the model; None takes
