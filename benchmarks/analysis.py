@@ -3,10 +3,10 @@
     python benchmarks/analysis.py search shallow lyapunov [--models 10]
 
 search: random PLRNNs of 10, 15 and 20 units, A uniform in +-0.9, W normal with standard deviation
-g / sqrt(M), h standard normal; share of all fixed points (20 units: 2^20 patterns) that the search
-finds by default, and median seconds of both; cycles of order 2 and 3 of smaller ones. shallow: the
-shallow: the same for maps with 50 or 100 hidden units. lyapunov: exponents of Lorenz-63, per unit of time, and
-fixed points, from models of 10 000 clean rows.
+g / sqrt(M), h standard normal; number of fixed points in all patterns (2^20 for 20 units) and of
+those that the search finds from 1000 to 100 000 starts, and median seconds; the same for cycles of
+order 2 and 3 of smaller models. shallow: the same for maps with 50 or 100 hidden units. lyapunov:
+exponents of Lorenz-63, per unit of time, and fixed points, from models of 10 000 clean rows.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from sklearn_plrnn.analysis import (
 from sklearn_plrnn.datasets import make_lorenz63
 
 STRENGTHS = 1.0, 2.0, 4.0  # g
+N_STARTS = 1000, 10_000, 100_000
 FIXED = np.array([[0, 0, 0], [72**0.5, 72**0.5, 27], [-(72**0.5), -(72**0.5), 27]])  # Lorenz-63
 FITS = {
     "start alone": {"max_iter": 0},
@@ -58,22 +59,25 @@ def timed(task, *arguments, **options):
 
 
 def compare(title, n_models, find, make, *arguments):
-    """Print the share found by search, and seconds, for models ``make(*arguments, rng)``."""
-    n_all = n_found = n_whole = 0
-    seconds = []
+    """Print what is found from more and more starts, for models ``make(*arguments, rng)``."""
+    n_found, seconds = np.zeros((2, n_models, 1 + len(N_STARTS)))
+    options = [{"method": "exhaustive", "max_patterns": 2**21}]
+    options += [{"method": "search", "n_starts": n} for n in N_STARTS]
     for seed in range(n_models):
         f = make(*arguments, np.random.default_rng(seed))
-        every, slow = timed(find, f, method="exhaustive", max_patterns=2**21)
-        found, fast = timed(find, f, method="search")
-        seconds.append((slow, fast))
-        n_all, n_found = n_all + len(every), n_found + len(found)
-        n_whole += len(found) == len(every)
-    slow, fast = np.median(seconds, axis=0)
-    print(
-        f"{title:28} found {n_found} of {n_all}, all of them in {n_whole} of {n_models} models; "
-        f"every pattern {slow:.2f} s, search {fast:.2f} s",
-        flush=True,
-    )
+        for i, how in enumerate(options):
+            found, seconds[seed, i] = timed(find, f, **how)
+            n_found[seed, i] = len(found)
+    times = np.median(seconds, axis=0)
+    print(f"{title:22} {n_found[:, 0].sum():.0f} in {times[0]:.2f} s;", end=" ")
+    for i, n_starts in enumerate(N_STARTS, 1):
+        n_whole = np.sum(n_found[:, i] == n_found[:, 0])
+        print(
+            f"{n_starts} starts: {n_found[:, i].sum():.0f} in {times[i]:.2f} s, all of "
+            f"{n_whole} of {n_models} models;",
+            end=" ",
+        )
+    print(flush=True)
 
 
 def search(n_models):
