@@ -84,7 +84,7 @@ def search(n_models):
     """Fixed points and cycles of PLRNNs."""
     for M, g in product((10, 15, 20), STRENGTHS):
         compare(f"{M} units, g = {g:g}", n_models, fixed_points, random_plrnn, M, g)
-    for M, order in ((6, 2), (8, 2), (5, 3)):
+    for M, order in ((6, 2), (8, 2), (4, 4)):
         find = partial(cycles, max_order=order, min_order=order)
         compare(f"{M} units, cycles of {order}", n_models, find, random_plrnn, M, 4.0)
 

@@ -40,7 +40,7 @@ class Basins(NamedTuple):
     },
     prefer_skip_nested_validation=True,
 )
-def basins(model, limits, *, n_points=30, n_timesteps=2000, n_last=200, resolution=0.02):
+def basins(model, limits, *, n_points=30, n_timesteps=2000, n_last=100, resolution=0.02):
     """Basins of attraction on a grid of observed variables.
 
     Parameters
@@ -52,10 +52,11 @@ def basins(model, limits, *, n_points=30, n_timesteps=2000, n_last=200, resoluti
         Smallest and largest value of each variable, in the user's units for an estimator. A
         variable with both equal is held at that value: a section through the others.
     n_points : int, default=30
-        Points along each axis: 900 starts in two dimensions, 27 000 in three.
+        Points along each axis: 900 starts in two dimensions, which take some seconds, 27 000 in
+        three, which take a minute or more.
     n_timesteps : int, default=2000
         Steps to let pass.
-    n_last : int, default=200
+    n_last : int, default=100
         Steps after these, whose states make up an attractor.
     resolution : float, default=0.02
         Attractors closer than this, as a share of the range of all last states, are one.
@@ -155,18 +156,26 @@ def _shared(runs, resolution):
     # Where all end in one point, the range is rounding.
     extent = np.ptp(points, axis=0).max() or 1.0
     width = 2 * resolution * max(extent, 1e-6 * np.abs(points).max())
-    owners, cells = np.repeat(np.arange(n), T), []
+    owners, edges, n_nodes = np.repeat(np.arange(n), T), [], n
     for shift in range(M + 1):
-        boxes = np.floor(points / width + shift / (M + 1)).astype(np.int64)
-        boxes = np.column_stack([np.full(len(boxes), shift), boxes])
-        cells.append(boxes)
-    _, cells = np.unique(np.concatenate(cells), axis=0, return_inverse=True)
-    owners = np.tile(owners, M + 1)
-    ones = np.ones(len(owners), np.int8)
-    graph = coo_array((ones, (owners, n + cells.ravel())), shape=(n + cells.max() + 1,) * 2)
+        cells = _numbered(np.floor(points / width + shift / (M + 1)).astype(np.int64))
+        # A run that rests is in one cell only: each pair once.
+        pairs = np.unique(cells * n + owners)
+        edges.append(np.stack([pairs % n, n_nodes + pairs // n]))
+        n_nodes += cells.max() + 1
+    edges = np.concatenate(edges, axis=1)
+    graph = coo_array((np.ones(edges.shape[1], np.int8), tuple(edges)), shape=(n_nodes, n_nodes))
     labels = connected_components(graph.tocsr(), directed=False)[1][:n]
     _, first, labels, counts = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
     )
     order = np.argsort(-counts, kind="stable")
     return np.argsort(order)[labels], first[order], counts[order]
+
+
+def _numbered(boxes):
+    """One small number for each different row of integers."""
+    numbers = np.zeros(len(boxes), np.int64)
+    for column in (boxes - boxes.min(axis=0)).T:
+        numbers = np.unique(numbers * (column.max() + 1) + column, return_inverse=True)[1]
+    return numbers

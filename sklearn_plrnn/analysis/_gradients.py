@@ -50,10 +50,10 @@ def gradient_norms(model, states, *, units=None):
 
     These products are what vanishes or explodes in back-propagation through time. Two theorems
     [1]_ tie them to the dynamics. *Theorem 1*: if the trajectory ends in a fixed point or cycle
-    whose Jacobians have norms below 1, they stay bounded, and vanish in the end; ``bound`` is the
-    product of norms that the proof uses. *Theorem 2*: if regularized units keep what they hold
-    (A = 1, W = 0) and the Jacobian of the others has norm below 1, gradients with respect to the
-    regularized units neither vanish nor explode.
+    whose Jacobians have norms below 1, they stay bounded, and vanish in the end, for they are no
+    larger than ``bound``, the product of the norms. *Theorem 2*: if regularized units keep what
+    they hold (A = 1, W = 0) and the Jacobian of the others has norm below 1, gradients with respect
+    to the regularized units neither vanish nor explode.
 
     Trained units are only close to that. ``lower`` and ``upper`` are bounds for the given
     trajectory with these deviations: with blocks :math:`A_t, F_t, S_t, N_t` of :math:`J(z_t)`
@@ -96,7 +96,8 @@ def gradient_norms(model, states, *, units=None):
             Largest norm of a Jacobian in the second half of the trajectory; below 1, Theorem 1
             applies to a trajectory that has arrived by then.
         contraction_of_others : float or None
-            Largest norm of :math:`N_t`; below 1, Theorem 2 applies.
+            Largest norm of :math:`N_t` along the trajectory; below 1, Theorem 2 applies to units
+            that are regularized perfectly.
 
         Numbers beyond the floating-point range are inf or 0.
 

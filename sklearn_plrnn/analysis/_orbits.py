@@ -123,12 +123,12 @@ def fixed_points(
     Returns
     -------
     points : sequence of Orbit
-        Sorted by the first latent unit, with attribute ``exhaustive``: whether these are all. Each
-        has ``states`` (1, n_components), ``observations`` (1, n_outputs) in the user's units (None
-        for a map), ``eigenvalues`` (n_components,) of the Jacobian, largest modulus first,
+        Sorted by the first latent unit, with an attribute ``exhaustive``: whether these are all.
+        Each has ``states`` (1, n_components), ``observations`` (1, n_outputs) in the user's units
+        (None for a map), ``eigenvalues`` (n_components,) of the Jacobian, largest modulus first,
         ``patterns`` (1, n_hidden), and the properties ``stable`` and ``kind``: "stable node",
-        "stable focus", "unstable node", "unstable focus", "saddle" or, with a multiplier of modulus
-        1, "neutral".
+        "stable focus", "unstable node", "unstable focus", "saddle" or, with an eigenvalue of
+        modulus 1, "neutral".
 
     Raises
     ------
@@ -209,7 +209,7 @@ def cycles(
     Returns
     -------
     orbits : sequence of Orbit
-        By increasing order, with attribute ``exhaustive``: whether these are all. Each has
+        By increasing order, with an attribute ``exhaustive``: whether these are all. Each has
         ``states`` (order, n_components), ``observations`` (order, n_outputs) in the user's units
         (None for a map), ``eigenvalues`` (n_components,) of the Jacobian of all its steps, largest
         modulus first, ``patterns`` (order, n_hidden), and the properties ``order``, ``stable`` and
@@ -298,12 +298,13 @@ def _solve(f, patterns):
     """Solutions (n, k, M) for sequences of patterns (n, k, L): real orbits, then virtual ones."""
     J, c = f.region(patterns)
     product, offset = J[:, 0], c[:, 0]
-    for i in range(1, J.shape[1]):
-        offset = _times(J[:, i], offset) + c[:, i]
-        product = J[:, i] @ product
-    states = [solve_each(np.eye(f.n_components) - product, offset)]
-    for i in range(J.shape[1] - 1):
-        states.append(_times(J[:, i], states[-1]) + c[:, i])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i in range(1, J.shape[1]):
+            offset = _times(J[:, i], offset) + c[:, i]
+            product = J[:, i] @ product
+        states = [solve_each(np.eye(f.n_components) - product, offset)]
+        for i in range(J.shape[1] - 1):
+            states.append(_times(J[:, i], states[-1]) + c[:, i])
     states = np.stack(states, axis=1)
     finite = np.isfinite(states).all(axis=(1, 2))
     states, patterns = states[finite], patterns[finite]
@@ -358,7 +359,7 @@ def _distinct(states):
         returns = (np.abs(states[i, :1] - states[i, 1:]).max(axis=1) <= SAME * size[i]).any()
         if not again and not returns:
             kept.append(i)
-    return states[kept]
+    return states[sorted(kept, key=lambda i: states[i, 0].tolist())]
 
 
 def _described(model, f, states):
