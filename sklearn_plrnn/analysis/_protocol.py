@@ -68,4 +68,8 @@ def start_of(model, start):
 
 def observe(model, states):
     """Observations in the user's units; None where the model has no readout."""
-    return states @ model.B_.T + model.b_ if hasattr(model, "B_") else None
+    if not hasattr(model, "B_"):
+        return None
+    if getattr(model, "readout_", None) == "relu":
+        states = np.maximum(states, 0)
+    return states @ model.B_.T + model.b_

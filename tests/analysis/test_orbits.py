@@ -190,6 +190,22 @@ def test_observations_are_in_the_units_of_the_data():
     np.testing.assert_allclose(point.states, fixed_points(model.to_map())[0].states)
 
 
+@pytest.mark.parametrize("readout", ["affine", "relu"])
+@pytest.mark.parametrize("architecture", ["plrnn", "almost-linear", "shallow", "clipped-shallow"])
+def test_every_architecture_stays_at_its_fixed_points(architecture, readout):
+    X = make_van_der_pol(300, random_state=0)
+    model = DSReconstructor(
+        3, architecture=architecture, n_hidden=6, readout=readout, max_iter=0, random_state=0
+    ).fit(X)
+    points = fixed_points(model)
+    assert points.exhaustive and len(points) > 0
+    f = model.to_map()
+    assert_same_orbits(as_found(points, 1, 3), reference.orbits_of_all_patterns(f, 1))
+    for point in points:
+        model.last_state_ = point.states[0]
+        np.testing.assert_allclose(model.forecast(1), point.observations, atol=1e-6)
+
+
 def test_same_seed_same_result_and_global_state_untouched():
     f = random_map("plrnn", 2, M=8)
     before = np.random.get_state()[1].copy()
