@@ -1,5 +1,7 @@
 """Slow and obvious versions of what the package does fast, to compare with."""
 
+import itertools
+
 import autograd.numpy as anp
 import numpy as np
 
@@ -79,3 +81,33 @@ def power_spectrum_distance(X, Y, sigma):
             spectra.append(smooth / smooth.sum())
         distances.append(np.sqrt(0.5 * np.sum((np.sqrt(spectra[0]) - np.sqrt(spectra[1])) ** 2)))
     return np.mean(distances)
+
+
+def orbits_of_all_patterns(f, order):
+    """Cycles of `order` steps, (n, order, M): every sequence of patterns is solved on its own."""
+    M, L = f.W.shape
+    V = np.eye(M) if f.V is None else f.V
+    theta = np.zeros(L) if f.theta is None else f.theta
+    always_on = np.zeros(L, bool) if f.always_on is None else f.always_on
+    found = []
+    for sequence in itertools.product(itertools.product((0.0, 1.0), repeat=L), repeat=order):
+        pieces = [
+            (np.diag(f.A) + f.W @ np.diag(d) @ V, f.W @ np.diag(d) @ theta + f.h) for d in sequence
+        ]
+        product, offset = np.eye(M), np.zeros(M)
+        for J, c in pieces:
+            product, offset = J @ product, J @ offset + c
+        states = [np.linalg.solve(np.eye(M) - product, offset)]
+        for J, c in pieces[:-1]:
+            states.append(J @ states[-1] + c)
+        states = np.array(states)
+        on = (states @ V.T + theta > 0) | always_on
+        again = order > 1 and np.linalg.norm(states[1:] - states[0], axis=1).min() < 1e-8
+        turned = any(
+            np.abs(states - np.roll(orbit, shift, axis=0)).max() < 1e-8
+            for orbit in found
+            for shift in range(order)
+        )
+        if np.array_equal(on, np.array(sequence, bool)) and not again and not turned:
+            found.append(states)
+    return np.array(found).reshape(-1, order, M)

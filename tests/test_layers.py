@@ -31,7 +31,7 @@ ALLOWED = {
         "metrics",
         "_random_state",
     ),
-    "analysis": ("_recurrence.piecewise",),
+    "analysis": ("_recurrence.piecewise", "_random_state"),
     "metrics": ("_random_state",),
     "datasets": ("_random_state",),
     "_random_state": (),

@@ -1,0 +1,81 @@
+"""
+What did the network learn?
+===========================
+
+A reconstruction that looks right may still be wrong inside. In a piecewise-linear model one can
+look: fixed points are solutions of linear equations, all of them are found, and Lyapunov exponents
+come from exact Jacobians. The Lorenz system, where all this is known, shows how far to trust it.
+"""
+
+# %%
+# 10 000 rows without noise, 100 units of time.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sklearn_plrnn import DSReconstructor
+from sklearn_plrnn.analysis import (
+    fixed_points,
+    kaplan_yorke_dimension,
+    linear_regions,
+    lyapunov_spectrum,
+)
+from sklearn_plrnn.datasets import make_lorenz63
+
+dt, rho, beta = 0.01, 28, 8 / 3
+X = make_lorenz63(10_000, dt=dt, random_state=0)
+model = DSReconstructor(n_hidden=50, solver="gauss-newton", max_iter=15, random_state=0).fit(X)
+
+# %%
+# The Lorenz equations have three fixed points, all of them saddles: the origin, and one in the
+# middle of each wing. 50 hidden units cut the three-dimensional state space into at most 20 876
+# regions, and all of them are tried.
+
+wing = np.sqrt(beta * (rho - 1))
+true = np.array([[0, 0, 0], [wing, wing, rho - 1], [-wing, -wing, rho - 1]])
+points = fixed_points(model)
+print(f"{len(points)} fixed points{', and there are no others' if points.exhaustive else ''}")
+for point in points:
+    place = point.observations[0]
+    nearest = np.argmin(np.linalg.norm(true - place, axis=1))
+    distance = np.linalg.norm((true[nearest] - place) / X.std(axis=0))
+    print(
+        f"{point.kind:14} at ({place[0]:5.1f}, {place[1]:5.1f}, {place[2]:5.1f}), "
+        f"{distance:.2f} standard deviations from {true[nearest].round(1).tolist()}"
+    )
+
+# %%
+# The two in the wings, around which the data turn, are where they should be. The origin is below
+# the attractor, where there are no data: that there is a saddle, the model has inferred from how
+# trajectories part above it, but its place is off by half a standard deviation.
+#
+# Rates at which nearby trajectories part, per unit of time: the largest is what makes the system
+# chaotic, the second is 0 for a flow, and the third says how fast the attractor is approached. Of
+# the last the data tell little, as all of them lie on the attractor.
+
+exponents = lyapunov_spectrum(model, 50_000, dt=dt)
+known = np.array([0.906, 0, -14.57])
+print("exponents of the model", exponents.round(2).tolist(), "true", known.tolist())
+dimensions = kaplan_yorke_dimension(exponents), kaplan_yorke_dimension(known)
+print("dimension of the attractor {:.3f}, true {:.3f}".format(*dimensions))
+
+# %%
+# Left: a free run of the model, its fixed points and the true ones. Right: the linear pieces that
+# the same run is made of, each in one of twenty colours.
+
+states = model.transform(model.simulate(8000, x0=X[0]))
+regions = linear_regions(model, states)
+print(f"the run visits {len(regions.patterns)} linear regions")
+free = states @ model.B_.T + model.b_
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
+left.plot(free[:, 0], free[:, 2], color="0.75", lw=0.5, zorder=0, label="free run of the model")
+left.plot(true[:, 0], true[:, 2], "o", ms=11, mfc="none", color="C0", label="true fixed points")
+found = np.concatenate([point.observations for point in points])
+left.plot(found[:, 0], found[:, 2], "+", ms=11, mew=2, color="C1", label="the model's")
+colours = plt.get_cmap("tab20")(regions.labels % 20)
+right.scatter(free[:, 0], free[:, 2], c=colours, s=2, lw=0)
+left.set(xlabel="$x$", ylabel="$z$", title="Fixed points", xlim=(-22, 22), ylim=(-5, 62))
+left.legend(loc="upper center")
+right.set(xlabel="$x$", title="Linear regions", xlim=(-22, 22))
+plt.show()
