@@ -32,7 +32,7 @@ from sklearn_plrnn.metrics import (
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SYSTEMS = {
-    "lorenz63": {},
+    "lorenz63": {"solver": "adam"},
     "bursting": {
         "n_components": 20,
         "init": "random",

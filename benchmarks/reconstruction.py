@@ -7,8 +7,8 @@
                                               [--seeds 0 1 ...] [--jobs 2]
     python benchmarks/reconstruction.py study-table
 
-Models: one `DSReconstructor` for each architecture, with default settings but for the seed, and
-*shooting*, the shallow one with Gauss-Newton (``CONFIGURATIONS``); the peers of
+Models: one `DSReconstructor` for each architecture, with default settings but for the seed, and the
+shallow one with Adam (``CONFIGURATIONS``), of a single variable in three delays; the peers of
 `reconstruction_peers.py` (ESN, SINDy, shPLRNN, VAR, Gaussian) on the same series; *floor*, an
 independent noise-free trajectory of the system, as long as the test.
 
@@ -102,14 +102,11 @@ N_TEST, NOISE = 100_000, 0.05  # of the systems that are simulated
 CONFIGURATIONS = {
     "plrnn": {"architecture": "plrnn"},
     "shallow": {"architecture": "shallow"},
-    "shooting": {"architecture": "shallow", "solver": "gauss-newton"},
+    "shallow-adam": {"architecture": "shallow", "solver": "adam"},
     "clipped-shallow": {"architecture": "clipped-shallow"},
     "almost-linear": {"architecture": "almost-linear"},
 }
-UNITS = {  # where the default, as many as variables, cannot hold the state
-    ("lorenz63-x", "shallow"): 10,
-    ("lorenz63-x", "clipped-shallow"): 10,
-}
+DELAYS = {"lorenz63-x": 3}  # where a row does not hold the state
 MODELS = (*CONFIGURATIONS, *PEERS, "floor")
 ALPHAS = (0.0, 0.01, 0.1, 1.0, 10.0, 100.0)
 STUDY = {
@@ -198,9 +195,7 @@ def paper_series(folder, seed):
 
 def ours(name, configuration, train, test, seed, options):
     """Figures of a reconstruction and its free run, the transient included."""
-    parameters = dict(CONFIGURATIONS[configuration])
-    if (name, configuration) in UNITS:
-        parameters |= {"n_components": UNITS[name, configuration]}
+    parameters = CONFIGURATIONS[configuration] | {"delay_embedding": DELAYS.get(name, 1)}
     model = DSReconstructor(random_state=seed, n_jobs=options.threads, **parameters)
     begin = time.perf_counter()
     model.fit(train)

@@ -203,7 +203,8 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         self.initial_state_ = np.zeros_like(result.params["A"])
         for name, x in result.params.items():
             setattr(self, f"{name}_", x)
-        B, b = objective.readout.matrix(result.params)
+        n_outputs = len(self.output_scale_)  # delays come after them
+        B, b = (x[:n_outputs] for x in objective.readout.matrix(result.params))
         self.B_ = B * self.output_scale_[:, None]
         self.b_ = Scaling(self.output_mean_, self.output_scale_).undo(b)
         self.loss_curve_ = result.loss_curve

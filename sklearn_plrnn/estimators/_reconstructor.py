@@ -22,6 +22,7 @@ from .._training.batches import Series, WindowBatches, split_tail
 from .._training.loop import SOLVERS, best_of
 from ..metrics import forecast_r2_scorer
 from ._base import BasePLRNN
+from ._delays import choose_lag, embed
 from ._forcing import choose_strength, make_forcing
 from ._free_run import FreeRunScores
 from ._input_features import future_inputs, input_columns, split_columns
@@ -111,6 +112,12 @@ class DSReconstructor(BasePLRNN):
         and predictions.
     input_features : list of int or str, or None, default=None
         Columns of X that drive the system from outside and are not reconstructed.
+    delay_embedding : int, default=1
+        Number of rows that make up what is observed of a state: each row itself and earlier ones,
+        `delay_lag` steps apart, which become units of their own (with the identity readout only).
+        More than 1 for systems of which too few variables are measured.
+    delay_lag : int or None, default=None
+        Steps between these rows. None is the lag at which the autocorrelation has fallen to 0.8.
     solver : {"auto", "adam", "sgd", "lbfgs", "gauss-newton"}, default="auto"
         "adam", "sgd": stochastic first-order methods. "lbfgs": limited-memory BFGS on consecutive
         windows. "gauss-newton": Levenberg-Marquardt steps on short windows that run freely, from
@@ -199,6 +206,8 @@ class DSReconstructor(BasePLRNN):
         Standardization of inputs.
     output_mean_, output_scale_ : ndarray of shape (n_outputs,)
         Standardization of observed variables.
+    delay_embedding_, delay_lag_ : int
+        Number of rows side by side, and steps between them.
     data_range_ : ndarray of shape (n_outputs,)
         Range of the observed variables in training.
     parameter_names_ : list of str
@@ -281,6 +290,8 @@ class DSReconstructor(BasePLRNN):
         "forcing_schedule": [StrOptions(set(FORCING_SCHEDULES))],
         "process_noise": [Interval(Real, 0, None, closed="left")],
         "input_features": ["array-like", None],
+        "delay_embedding": [Interval(Integral, 1, None, closed="left")],
+        "delay_lag": [Interval(Integral, 1, None, closed="left"), None],
         "score_horizon": [Interval(Integral, 1, None, closed="left")],
         "keep_restarts": ["boolean"],
     }
@@ -305,6 +316,8 @@ class DSReconstructor(BasePLRNN):
         forcing_schedule="constant",
         process_noise=0.0,
         input_features=None,
+        delay_embedding=1,
+        delay_lag=None,
         solver="auto",
         learning_rate_init=1e-3,
         learning_rate="cosine",
@@ -344,6 +357,8 @@ class DSReconstructor(BasePLRNN):
         self.forcing_schedule = forcing_schedule
         self.process_noise = process_noise
         self.input_features = input_features
+        self.delay_embedding = delay_embedding
+        self.delay_lag = delay_lag
         self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.learning_rate = learning_rate
@@ -520,8 +535,9 @@ class DSReconstructor(BasePLRNN):
         n_timesteps : int
             Steps to run.
         x0 : array-like of shape (n_outputs,) or (n_trajectories, n_outputs), default=None
-            Observed variables to start from; the first row returned is the step after. None draws
-            states of the training data.
+            Observed variables to start from; the first row returned is the step after. With
+            `delay_embedding` all else is that of the nearest of ``start_states_``. None draws from
+            these.
         inputs : array-like of shape (n_timesteps, n_inputs), default=None
             Values of the `input_features`, in their units; needed if there are any.
         n_trajectories : int, default=1
@@ -595,8 +611,8 @@ class DSReconstructor(BasePLRNN):
         names = getattr(self, "feature_names_in_", ())
         self.input_features_ = input_columns(self.input_features, self.n_features_in_, names)
         self._learn_scaling(sequences)
+        self._choose_delays(sequences)
         series = self._series(sequences)
-        self.n_outputs_ = series.targets.shape[1]
         self.init_, self.solver_ = self.init, self.solver
         objective = self._objective()
         if self.solver == "auto":
@@ -625,7 +641,8 @@ class DSReconstructor(BasePLRNN):
         left = self.forcing_strength, self.sequence_length
         return (
             M * sum(x.size for x in params.values()) <= MAX_SENSITIVITIES
-            and M <= self.n_outputs_  # no unit is tied to observations by a weak prior only
+            and M
+            <= objective.readout.n_outputs  # no unit is tied to observations by a weak prior only
             and asked == ("lift", "generalized", "constant", 0)
             and all(x is None for x in left)
         )
@@ -670,10 +687,13 @@ class DSReconstructor(BasePLRNN):
         rows, known = map(sequences.split, (series.targets, series.weights > 0))
         windows = Windows.of(list(zip(states, inputs, rows, known, strict=True)))
         found = estimate_noise(self.to_map(), self._params(), self._readout(), windows, noise)
-        self.observation_noise_, self.process_noise_ = (x * self.output_scale_ for x in found)
+        self.observation_noise_, self.process_noise_ = (
+            x[: self.n_outputs_] * self.output_scale_ for x in found
+        )
 
     def _readout(self):
-        return READOUTS[self.readout_](len(self.A_), self.n_outputs_)
+        """Of rows with their delays."""
+        return READOUTS[self.readout_](len(self.A_), self.n_outputs_ * self.delay_embedding_)
 
     def _learn_scaling(self, sequences):
         observed, inputs = split_columns(sequences.rows, self.input_features_)
@@ -685,21 +705,41 @@ class DSReconstructor(BasePLRNN):
             self.output_mean_, self.output_scale_ = Scaling.of(observed, enabled=self.standardize)
         self.data_range_ = np.nanmax(observed, axis=0) - np.nanmin(observed, axis=0)
 
+    def _choose_delays(self, sequences):
+        self.n_outputs_ = len(self.output_mean_)
+        self.delay_embedding_, self.delay_lag_ = self.delay_embedding, self.delay_lag or 1
+        rows = self._standardized(sequences)
+        if self.delay_embedding > 1 and self.delay_lag is None:
+            self.delay_lag_ = choose_lag(rows, sequences.lengths)
+        span = (self.delay_embedding_ - 1) * self.delay_lag_
+        if span + 2 > sequences.lengths.max():
+            raise ValueError(
+                f"delay_embedding={self.delay_embedding} with a lag of {self.delay_lag_} needs a "
+                f"trajectory of at least {span + 2} rows, the longest in X has "
+                f"{sequences.lengths.max()}."
+            )
+
+    def _standardized(self, sequences):
+        """Observed variables in standard units, NaN where missing."""
+        observed, _ = split_columns(sequences.rows, self.input_features_)
+        return Scaling(self.output_mean_, self.output_scale_).apply(observed)
+
     def _series(self, sequences):
-        """Standardized rows; a missing observation has value and weight zero."""
-        observed, inputs = split_columns(sequences.rows, self.input_features_)
-        known = ~np.isnan(observed)
-        scaled = Scaling(self.output_mean_, self.output_scale_).apply(observed)
+        """Standardized rows, delays beside them; what is missing has value and weight zero."""
+        delays = self.delay_embedding_, self.delay_lag_
+        rows = embed(self._standardized(sequences), sequences.lengths, *delays)
+        known = ~np.isnan(rows)
+        _, inputs = split_columns(sequences.rows, self.input_features_)
         return Series(
             Scaling(self.input_mean_, self.input_scale_).apply(inputs),
             sequences.lengths,
-            np.where(known, scaled, 0),
-            known.astype(observed.dtype),
+            np.where(known, rows, 0),
+            known.astype(rows.dtype),
         )
 
     def _objective(self):
         """What the constructor parameters describe, for the columns seen in `fit`."""
-        N = self.n_outputs_
+        N = self.n_outputs_ * self.delay_embedding_
         M = self.n_components
         if M is None:
             M = N if CELLS[self.architecture].kinks else N + MORE_COMPONENTS
@@ -708,15 +748,24 @@ class DSReconstructor(BasePLRNN):
             self.readout_ = "identity" if M >= N else "affine"
         if self.readout_ == "identity" and M < N:
             raise ValueError(
-                f"n_components={M} is smaller than the number of observed variables, {N}. With "
+                f"n_components={M} is smaller than the number of observed variables, {N}"
+                f"{' with their delays' if self.delay_embedding_ > 1 else ''}. With "
                 'readout="identity" every one of them is a unit; use readout="affine" for fewer.'
+            )
+        if self.delay_embedding_ > 1 and self.readout_ != "identity":
+            raise ValueError(
+                f"delay_embedding={self.delay_embedding} needs the identity readout, and so at "
+                f"least {N} units; got readout={self.readout!r}, n_components={M}."
             )
         return self._assemble(READOUTS[self.readout_](M, N), len(self.input_features_))
 
     def _forced(self, objective, noise):
         """The objective, with what pulls its states to observations of this noise (N,)."""
         readout = objective.readout
-        strength = choose_strength(self.forcing, self.forcing_strength, readout, noise)
+        strength = self.forcing_strength
+        if np.ndim(strength):
+            strength = np.tile(strength, self.delay_embedding_)
+        strength = choose_strength(self.forcing, strength, readout, noise)
         self.forcing_strength_ = strength
         forcing = make_forcing(self.forcing, strength, self.forcing_interval, readout)
         schedule = FORCING_SCHEDULES[self.forcing_schedule](float(np.max(strength)))
@@ -765,7 +814,13 @@ class DSReconstructor(BasePLRNN):
         rows = np.broadcast_to(x0, (n_trajectories, N))
         known = ~np.isnan(rows)
         scaled = np.where(known, Scaling(self.output_mean_, self.output_scale_).apply(rows), 0)
-        return self._readout().start(self._params(), scaled, known)
+        if self.delay_embedding_ == 1:
+            return self._readout().start(self._params(), scaled, known)
+        # The delays are those of the state in training that is nearest to what is known of x0.
+        now = self.start_states_[:, :N]
+        distances = np.sum(known[:, None] * (scaled[:, None] - now) ** 2, axis=-1)
+        nearest = self.start_states_[distances.argmin(axis=1)]
+        return np.hstack([np.where(known, scaled, nearest[:, :N]), nearest[:, N:]])
 
     def _ends(self, sequences):
         """Latent states (B, M) after the last rows of trajectories, or of training."""
@@ -776,12 +831,11 @@ class DSReconstructor(BasePLRNN):
     def _samples(self, start, n_timesteps, inputs, n_samples, rng):
         """Rows (n_timesteps, n_samples, B, N) that may be measured after latent states (B, M)."""
         rng = np.random.default_rng(rng.randint(2**31 - 1))
-        noise = Noise(
-            *(x / self.output_scale_ for x in (self.observation_noise_, self.process_noise_))
-        )
+        deviations = self.observation_noise_, self.process_noise_
+        noise = Noise(*(np.tile(x / self.output_scale_, self.delay_embedding_) for x in deviations))
         inputs = self._future(inputs, n_timesteps, len(start))
         args = self.to_map(), self._params(), self._readout(), start, noise
-        rows = sample_paths(*args, n_timesteps, n_samples, inputs, rng)
+        rows = sample_paths(*args, n_timesteps, n_samples, inputs, rng)[..., : self.n_outputs_]
         return Scaling(self.output_mean_, self.output_scale_).undo(rows)
 
     def _future(self, inputs, n_timesteps, n_trajectories):

@@ -1,0 +1,74 @@
+"""Delay coordinates: where rows end up, which lag is chosen, how well they do."""
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn import DSReconstructor
+from sklearn_plrnn.datasets import make_lorenz63
+from sklearn_plrnn.estimators._delays import choose_lag, embed
+
+
+def test_delays_stay_within_their_trajectory():
+    rows = np.arange(14.0).reshape(7, 2)
+    found = embed(rows, [4, 3], 3, 2)
+    nan = [np.nan] * 2
+    np.testing.assert_array_equal(found[:, :2], rows)
+    np.testing.assert_array_equal(found[:, 2:4], [nan, nan, [0, 1], [2, 3], nan, nan, [8, 9]])
+    assert np.isnan(found[:, 4:]).all()
+    np.testing.assert_array_equal(embed(rows, [7], 1, 5), rows)
+
+
+@pytest.mark.parametrize("period", [40, 100])
+def test_the_lag_is_where_the_autocorrelation_has_decayed(period):
+    x = np.cos(2 * np.pi * np.arange(2000) / period)[:, None]
+    expected = np.arccos(0.8) / (2 * np.pi) * period
+    assert choose_lag(x, np.array([2000])) == pytest.approx(expected, abs=1)
+    gappy = np.where(np.random.default_rng(0).random(x.shape) < 0.2, np.nan, x)
+    assert choose_lag(gappy, np.array([1200, 800])) == pytest.approx(expected, abs=2)
+
+
+def test_the_lag_leaves_most_of_a_short_series():
+    assert choose_lag(np.arange(40.0)[:, None] / 12, np.array([40])) <= 5
+    assert choose_lag(np.zeros((3, 1)), np.array([3])) == 1
+
+
+@pytest.fixture(scope="module")
+def first_variable():
+    return make_lorenz63(6000, noise=0.01, random_state=0)[:, :1]
+
+
+def test_one_variable_of_three_is_reconstructed(first_variable):
+    """What is seen of x alone tells its next steps, and its future, only with delays."""
+    train, test = first_variable[:5000], first_variable[5000:]
+    options = {"max_iter": 8, "score_horizon": 20, "random_state": 0}
+    model = DSReconstructor(delay_embedding=3, **options).fit(train)
+    assert (model.delay_embedding_, len(model.A_)) == (3, 3) and 5 <= model.delay_lag_ <= 20
+    assert model.score(test) > 0.9 > DSReconstructor(**options).fit(train).score(test)
+    free = model.simulate(5000, x0=test[0])
+    assert free.shape == (5000, 1) and np.abs(free).max() < 1.5 * np.abs(train).max()
+    assert free[2500:].std() == pytest.approx(train.std(), rel=0.3)
+
+
+def test_shapes_and_units_are_those_of_what_is_measured(first_variable):
+    pair = np.c_[first_variable, -100 * first_variable][:1500]
+    model = DSReconstructor(
+        delay_embedding=2, delay_lag=7, n_hidden=20, max_iter=2, random_state=0
+    ).fit(pair)
+    assert model.B_.shape == (2, 4) and model.observation_noise_.shape == (2,)
+    assert model.predict(pair).shape == pair.shape
+    assert model.transform(pair).shape == (1500, 4)
+    assert model.get_feature_names_out().shape == (4,)
+    forecast, std = model.forecast(5, pair, return_std=True, random_state=0)
+    assert forecast.shape == std.shape == (5, 2)
+    np.testing.assert_allclose(std[:, 1] / std[:, 0], 100, rtol=0.3)
+    assert np.all(np.abs(forecast[0] - pair[-1]) < 0.3 * pair.std(axis=0))
+    states = model.transform(pair)
+    start = model._start_at(model.b_ + states[0] @ model.B_.T, 1)
+    np.testing.assert_allclose(start[0, :2], states[0, :2])
+
+
+def test_too_many_delays_are_refused(first_variable):
+    with pytest.raises(ValueError, match=r"delay_embedding=4 with a lag of 20 needs.*62 rows.*50"):
+        DSReconstructor(delay_embedding=4, delay_lag=20).fit(first_variable[:50])
+    with pytest.raises(ValueError, match=r"identity readout.*at least 3 units"):
+        DSReconstructor(2, delay_embedding=3).fit(first_variable[:500])
