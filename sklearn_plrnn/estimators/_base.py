@@ -184,12 +184,14 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             settings=settings,
             optimizer_state=getattr(self, "optimizer_state_", None) if stream else None,
         )
+        earlier = getattr(self, "loss_curve_", []) if stream else []
         rng = local_random_state(self.random_state)
-        seeds = rng.randint(2**31 - 1, size=1 if stream else self.n_init)
+        # Each epoch of a stream has a seed of its own, also if they all begin with the same number.
+        seeds = rng.randint(2**31 - 1, size=len(earlier) + 1 if stream else self.n_init)
+        seeds = seeds[-1:] if stream else seeds
         results = restarts(run, seeds, self.n_jobs)
         best = chosen = best_of(results)
         if stream:
-            earlier = getattr(self, "loss_curve_", [])
             best = best._replace(loss_curve=[*earlier, *best.loss_curve], n_iter=len(earlier) + 1)
         self.optimizer_state_ = best.optimizer_state
         self._store(objective, best)

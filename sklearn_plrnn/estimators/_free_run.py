@@ -2,7 +2,8 @@
 
 The training series is cut into segments; the model runs freely, all runs at once, from the first
 row of each, or, where no input ties a run to its segment, from more rows: many models leave the
-attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Runs are
+attractor for a fixed point after some 100 000 steps, which a few runs may overlook. A short series
+that has settled is compared with what comes after thousands of steps, for the same reason. Runs are
 compared as they would have been measured, with the observation noise of the data added. Without
 that, a clean attractor beside a noisy one misses most of the cells that noise fills. Parameters
 with a run that leaves the range of the data are worse than any without.
@@ -21,6 +22,7 @@ from ..metrics import power_spectrum_distance, state_space_divergence
 N_RUNS = 8
 SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
 TRANSIENT = 0.25  # of a segment's length, run before it is compared
+LASTING = 10_000  # steps that are run before, at least, where the series has settled
 FAR = 10.0  # times the largest values of the data: where no run must get
 
 
@@ -32,6 +34,7 @@ class FreeRunScores(NamedTuple):
     first: np.ndarray  # (B, N), from where runs start; run i is compared with segment i modulo n
     inputs: np.ndarray | None  # (T, B, K)
     noise: np.ndarray  # (N,), standard deviations
+    skipped: int  # steps of a run before it is compared
 
     @classmethod
     def of(cls, objective, series):
@@ -40,13 +43,16 @@ class FreeRunScores(NamedTuple):
         rows = [slice(b, b + n) for b, n in zip(begins, lengths, strict=True)]
         observed = np.where(series.weights > 0, series.targets, np.nan)
         segments, inputs = [observed[r] for r in rows], None
+        skipped = int(TRANSIENT * max(lengths))
         if objective.n_inputs:
+            skipped = 0
             inputs = np.zeros((max(lengths), len(rows), objective.n_inputs), series.inputs.dtype)
             for i, r in enumerate(rows):
                 inputs[: lengths[i], i] = series.inputs[r]
         elif len(series.lengths) == 1:
             begins = np.linspace(0, len(observed), N_RUNS, endpoint=False).astype(int)
-        return cls(objective, segments, observed[begins], inputs, noise_level(segments))
+            skipped = max(skipped, LASTING) if _has_settled(observed) else skipped
+        return cls(objective, segments, observed[begins], inputs, noise_level(segments), skipped)
 
     def __call__(self, params):
         references, runs = self._references(), self._runs(params)
@@ -67,18 +73,26 @@ class FreeRunScores(NamedTuple):
         """Free runs, each as long as what it is compared with."""
         readout, lengths = self.objective.readout, [len(x) for x in self._references()]
         start = readout.start(params, np.nan_to_num(self.first), ~np.isnan(self.first))
-        skipped = int(TRANSIENT * max(lengths)) if self.inputs is None else 0
         rows, _ = simulate(
             self.objective.cell.lower(params),
             params,
             lambda states: readout.output(params, states),
             start,
-            max(lengths) + skipped,
+            max(lengths) + self.skipped,
             None if self.inputs is None else self.inputs[1:],
         )
         rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
         lengths = islice(cycle(lengths), len(start))
-        return [rows[skipped : skipped + n, i] for i, n in enumerate(lengths)]
+        return [rows[self.skipped :][:n, i] for i, n in enumerate(lengths)]
+
+
+def _has_settled(x):
+    """Whether both halves of a standardized series have about the same mean and spread."""
+    halves = np.array_split(x, 2)
+    if any(np.isnan(half).all(axis=0).any() for half in halves):
+        return False
+    (a, b), (s, t) = ([f(half, axis=0) for half in halves] for f in (np.nanmean, np.nanstd))
+    return bool(np.all(np.abs(a - b) < 1) and np.all((s < 2 * t) & (t < 2 * s)))
 
 
 def noise_level(segments):

@@ -29,7 +29,7 @@ from ._input_features import future_inputs, input_columns, split_columns
 from ._sequences import Scaling, check_sequences
 
 DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 50}
-BATCHES_PER_EPOCH = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 10_000}  # it takes what it needs
+BATCHES_PER_EPOCH = 50  # but Gauss-Newton takes as many windows as it needs, up to one for each row
 DEFAULT_WINDOW = 100  # steps
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
 SHORT_WINDOWS = 10, 30  # steps that run freely
@@ -656,11 +656,12 @@ class DSReconstructor(BasePLRNN):
             train, held_out = split_tail(series, self.validation_fraction, context=0)
         select = FreeRunScores.of(objective, train)
         objective = self._forced(objective, select.noise)
+        size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
         make_batches = partial(
             WindowBatches,
-            batch_size=DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size,
+            batch_size=size,
             sequence_length=self._window(train, held_out, select.noise),
-            n_batches=BATCHES_PER_EPOCH[self.solver_],
+            n_batches=-(-len(train.targets) // size) if shoots else BATCHES_PER_EPOCH,
             noise=self.process_noise,
             n_units=objective.cell.n_components,
         )

@@ -59,6 +59,17 @@ def test_a_run_that_leaves_the_data_is_worse_than_the_wrong_attractor():
     assert np.isfinite(score(rotation(0.5, angle=1.0))).all()
 
 
+def test_a_short_series_that_has_settled_asks_for_lasting_models():
+    """A spiral that shrinks by 1 in 10 000 a step looks right for as long as the series is."""
+    x = circle(400)
+    slowly = rotation(1 - 1e-4)
+    assert scores_of(x)(slowly)[0] > 3 * scores_of(x)(rotation())[0] + 1
+    halves = scores_of(x, lengths=[200, 200])
+    assert halves(slowly)[0] < 0.5 * scores_of(x)(slowly)[0]
+    for drifting in (x + 4 * np.linspace(0, 1, 400)[:, None], x * 0.99 ** np.arange(400)[:, None]):
+        assert scores_of(drifting).skipped == 100
+
+
 def test_gaps_and_trajectories_do_not_confuse():
     x = circle(2000)
     weights = (np.random.default_rng(0).random(x.shape) < 0.9).astype(float)

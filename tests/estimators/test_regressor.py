@@ -1,5 +1,6 @@
 """RegularizedPLRNNRegressor: every form of X and y, what it learns, what it promises."""
 
+import copy
 import pickle
 import tracemalloc
 import warnings
@@ -501,6 +502,25 @@ def test_streams_go_on_where_they_were():
     with pytest.raises(ValueError, match="feature"):
         model.partial_fit(X[:, :1], y)
     assert model.n_iter_ == 200
+
+
+def test_epochs_of_a_stream_draw_other_batches(monkeypatch):
+    from sklearn_plrnn._training.batches import SequenceBatches
+
+    orders, epoch = [], SequenceBatches.epoch
+
+    def watched(self, rng):
+        orders.append(copy.deepcopy(rng).permutation(50))
+        return epoch(self, rng)
+
+    monkeypatch.setattr(SequenceBatches, "epoch", watched)
+    X, y = filtered_noise()
+    model = quick(random_state=0)
+    for _ in range(2):
+        model.partial_fit(X, y)
+    quick(random_state=0).partial_fit(X, y)
+    assert not np.array_equal(orders[0], orders[1])
+    np.testing.assert_array_equal(orders[0], orders[2])
 
 
 def test_long_sequences_need_little_more_than_themselves():
