@@ -7,13 +7,14 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from ._observed import check_series, choose, default_names, names_of
-from ._style import DATA, MODEL, axes_for, keep, legend_above, style, time_label
+from ._style import DATA, MODEL, axes_for, keep, legend_above, plain, style, time_label, view
 
 
 class ForecastDisplay:
     """A forecast beside the past and, if it is known, what came.
 
-    Made by `from_estimator` or `from_predictions`.
+    Made by `from_estimator` or `from_predictions`. The picture ends half the range of what was
+    measured above and below it, even if an interval does not.
 
     Parameters
     ----------
@@ -254,6 +255,7 @@ class ForecastDisplay:
         band = style(PolyCollection, band, band_kwargs)
         ahead = self.dt * np.arange(1, len(self.y_pred) + 1)
         time, measured = self._measured()
+        low, high = view(self.y_pred if measured is None else measured)
         self.prediction_lines_, self.true_lines_, self.bands_ = [], [], []
         for axis, i in zip(axes, chosen, strict=True):
             if measured is not None:
@@ -262,7 +264,9 @@ class ForecastDisplay:
                 ends = self.lower[:, i], self.upper[:, i]
                 self.bands_.append(axis.fill_between(ahead, *ends, **band))
             self.prediction_lines_ += axis.plot(ahead, self.y_pred[:, i], **line)
-            axis.set_ylabel(names[i], parse_math=False)
+            axis.set_ylabel(plain(names[i]))
+            bottom, top = axis.get_ylim()
+            axis.set_ylim(np.fmax(bottom, low[i]), np.fmin(top, high[i]))
         axes[-1].set_xlabel(f"{time_label(self.dt)} ahead")
         legend_above(axes[0])
         return keep(self, axes)

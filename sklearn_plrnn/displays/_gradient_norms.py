@@ -107,14 +107,17 @@ class GradientNormDisplay:
         from matplotlib.lines import Line2D
 
         (ax,) = axes_for(ax, 1)
-        ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="gradient norm")
         norms, steps = self.norms, np.arange(1, len(self.norms.full) + 1)
+        shown = (norms.full, norms.largest, norms.smallest)
+        limits = _limits(np.concatenate([x for x in shown if x is not None]))
+        # Before anything is drawn: bounds can be too far apart to be scaled to.
+        ax.set(xscale="log", yscale="log", xlim=(1, max(len(steps), 2)), ylim=limits)
+        ax.set(xlabel="steps", ylabel="gradient norm")
         draw = lambda y, look, given: ax.plot(steps, _drawable(y), **style(Line2D, look, given))[0]
         look = {"color": DATA, "linewidth": 3, "label": "all units"}
         self.full_ = draw(norms.full, look, full_kwargs)
         look = {"color": DATA, "linestyle": ":", "label": "product of norms"}
         self.bound_ = draw(norms.bound, look, bound_kwargs)
-        shown = [norms.full]
         self.largest_ = self.smallest_ = self.band_ = None
         if norms.largest is not None:
             look = {"color": MODEL, "label": "regularized, largest"}
@@ -125,9 +128,7 @@ class GradientNormDisplay:
             ends = _drawable(norms.lower), _drawable(norms.upper)
             look = style(PolyCollection, look, band_kwargs)
             self.band_ = ax.fill_between(steps, *ends, **look)
-            shown += [norms.largest, norms.smallest]
         ax.axhline(1, color=DATA, linewidth=0.5, zorder=0)
-        ax.set(xlim=(1, max(len(steps), 2)), ylim=_limits(np.concatenate(shown)))
         ax.legend(fontsize="small")
         return keep(self, [ax])
 
@@ -141,4 +142,4 @@ def _limits(x):
     """Powers of ten around norms, inf and 0 left out."""
     decades = np.log10(x[np.isfinite(x) & (x > 0)])
     low, high = np.min(decades, initial=0), np.max(decades, initial=0)
-    return 10.0 ** np.clip([np.floor(low) - DECADES, np.ceil(high) + DECADES], -300, 300)
+    return 10.0 ** np.clip([np.floor(low) - DECADES, np.ceil(high) + DECADES], -200, 200)

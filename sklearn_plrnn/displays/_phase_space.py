@@ -4,9 +4,7 @@ import numpy as np
 
 from ..analysis import fixed_points
 from ._observed import check_series, choose, default_names, names_of, single_run
-from ._style import DATA, MODEL, OTHER, keep, marker_style, space_axes, style
-
-VIEW = 0.5  # of the range of what is measured, by which the picture goes beyond it on either side
+from ._style import DATA, MODEL, OTHER, keep, marker_style, space_axes, style, view
 
 
 class PhaseSpaceDisplay:
@@ -166,19 +164,18 @@ class PhaseSpaceDisplay:
             draw(points, style(Line2D, {"label": label} | look, orbit_kwargs))
             for label, points, look in _grouped(near)
         ]
-        below = 0.5, -0.22 if len(chosen) == 2 else 0.02
-        legend = ax.legend(loc="upper center", bbox_to_anchor=below, ncols=2, fontsize="small")
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2}
+        room = 4 if len(chosen) == 2 else 0.5  # lines of text, for the labels of the axis
+        legend = ax.legend(**below, borderaxespad=room, fontsize="small")
         for handle in legend.get_lines():
             handle.set_linewidth(max(1.5, handle.get_linewidth()))
         return keep(self, [ax])
 
     def _is_near(self, orbit, chosen):
         """Whether an orbit can be shown without shrinking everything else."""
-        x = (self.simulated if self.observed is None else self.observed)[:, chosen]
-        low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
-        margin = VIEW * (high - low)
+        low, high = view((self.simulated if self.observed is None else self.observed)[:, chosen])
         points = orbit.observations[:, chosen]
-        return bool(np.all((points >= low - margin) & (points <= high + margin)))
+        return not np.any((points < low) | (points > high))
 
 
 def _grouped(orbits):

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..metrics._spectrum import smoothed_spectra
 from ._observed import choose, default_names, names_of, single_run
-from ._style import DATA, MODEL, axes_for, keep, legend_above, style
+from ._style import DATA, MODEL, axes_for, keep, legend_above, plain, style
 
 SHOWN = 0.999  # of the power of what was measured
 
@@ -156,7 +156,7 @@ class PowerSpectrumDisplay:
             self.observed_lines_ += axis.plot(self.frequencies, self.observed[:, i], **observed)
             self.simulated_lines_ += axis.plot(self.frequencies, self.simulated[:, i], **free)
             axis.set(yscale="log")
-            axis.set_ylabel(names[i], parse_math=False)
+            axis.set_ylabel(plain(names[i]))
         end = self._end(chosen)
         shown = self.observed[: end + 1, chosen]
         if np.nanmax(shown, initial=0) > 0:

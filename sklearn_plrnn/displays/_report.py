@@ -42,7 +42,7 @@ PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
@@ -216,9 +216,9 @@ def _pictures(estimator, X, run, points, dt, random_state):
     regions = lambda ax: LinearRegionDisplay.from_estimator(estimator, states, ax=ax)
     eigenvalues = lambda ax: EigenvalueDisplay.from_estimator(estimator, orbits=points, ax=ax)
     training = lambda ax: TrainingCurveDisplay.from_estimator(estimator, ax=ax)
-    gradients = lambda ax: GradientNormDisplay.from_estimator(
-        estimator, states[:MAX_GRADIENT], ax=ax
-    )
+    # A map knows of no regularized units; where nothing was regularized, they mean nothing.
+    model = estimator if estimator.alpha > 0 else estimator.to_map()
+    gradients = lambda ax: GradientNormDisplay.from_estimator(model, states[:MAX_GRADIENT], ax=ax)
     figures = [
         _figure(f"The last {n_ahead} rows of X, forecast", forecast, len(shown), features=shown),
         _figure("Power spectra", spectrum, len(shown), features=shown),
@@ -240,7 +240,7 @@ def _figure(caption, draw, n_axes=1, projection=None, **keywords):
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    size = (1.3 * WIDTH, 1.3 * WIDTH if n_axes == 1 else 1.7 * n_axes)
+    size = (1.3 * WIDTH, 1.1 * WIDTH if n_axes == 1 else 1.7 * n_axes)
     addresses, display = {}, None
     for name, sheet in SHEETS.items():
         with style.context(sheet):

@@ -12,6 +12,7 @@ WIDTH = 3.5  # inches
 MODEL = "#d55e00"
 DATA = "0.5"
 OTHER = "#0072b2"
+MARGIN = 0.5  # of the range of data: what is farther away must not shrink everything else
 
 # Of fixed points and cycles by the first word of their kind: marker, whether filled.
 KINDS = {
@@ -47,7 +48,7 @@ def space_axes(ax, names):
     if not flat and not hasattr(ax, "set_zlabel"):
         raise ValueError('ax is flat; three features need axes with projection="3d".')
     for axis, name in zip("xyz", names, strict=False):
-        getattr(ax, f"set_{axis}label")(name, parse_math=False)
+        getattr(ax, f"set_{axis}label")(plain(name))
         if not flat:  # walls are light in dark styles, too, and make everything pale
             getattr(ax, f"{axis}axis").set_pane_color((0, 0, 0, 0))
     if not flat:
@@ -59,7 +60,21 @@ def space_axes(ax, names):
 def legend_above(ax):
     """A legend in one row over the axes, where it hides nothing."""
     layout = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": False}
-    return ax.legend(**layout, fontsize="small", handlelength=1.3, columnspacing=1, borderpad=0)
+    space = {"handlelength": 1, "handletextpad": 0.5, "columnspacing": 0.8, "borderpad": 0}
+    return ax.legend(**layout, **space, fontsize="small")
+
+
+def view(x):
+    """Ends of what to show of data (time, variable), NaN where they do not tell."""
+    known = np.isfinite(x)
+    low, high = np.where(known, x, np.inf).min(axis=0), np.where(known, x, -np.inf).max(axis=0)
+    margin = np.where(high > low, MARGIN * (high - low), np.nan)
+    return low - margin, high + margin
+
+
+def plain(name):
+    """A name that is shown as it is, and not read as a formula."""
+    return name.replace("$", r"\$")
 
 
 def keep(display, axes):
