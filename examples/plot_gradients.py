@@ -51,8 +51,7 @@ def latent_states(model, inputs):
 
 
 norms = {
-    name: gradient_norms(model, latent_states(model, sequence), units=np.arange(10))
-    for name, model in models.items()
+    name: gradient_norms(model, latent_states(model, sequence)) for name, model in models.items()
 }
 for name, found in norms.items():
     print(

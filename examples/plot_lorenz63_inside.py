@@ -1,6 +1,6 @@
 """
-What did the network learn?
-===========================
+What did the network learn? The Lorenz system
+=============================================
 
 A reconstruction that looks right may still be wrong inside. In a piecewise-linear model one can
 look: fixed points are solutions of linear equations, all of them are found, and Lyapunov exponents
@@ -17,10 +17,10 @@ from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn.analysis import (
     fixed_points,
     kaplan_yorke_dimension,
-    linear_regions,
     lyapunov_spectrum,
 )
 from sklearn_plrnn.datasets import make_lorenz63
+from sklearn_plrnn.displays import LinearRegionDisplay, PhaseSpaceDisplay
 
 dt, rho, beta = 0.01, 28, 8 / 3
 X = make_lorenz63(10_000, dt=dt, random_state=0)
@@ -60,22 +60,14 @@ dimensions = kaplan_yorke_dimension(exponents), kaplan_yorke_dimension(known)
 print("dimension of the attractor {:.3f}, true {:.3f}".format(*dimensions))
 
 # %%
-# Left: a free run of the model, its fixed points and the true ones. Right: the linear pieces that
-# the same run is made of, each in one of twenty colours.
+# Left: a free run of the model over the data, its fixed points, and circles around the true ones.
+# Right: the linear pieces that a run is made of, with the transitions between those visited most.
 
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained", sharey=True)
+PhaseSpaceDisplay.from_estimator(model, X, orbits=points, features=[0, 2], ax=left)
+left.plot(true[:, 0], true[:, 2], "o", ms=14, mfc="none", color="0.5")
 states = model.transform(model.simulate(8000, x0=X[0]))
-regions = linear_regions(model, states)
-print(f"the run visits {len(regions.patterns)} linear regions")
-free = states @ model.B_.T + model.b_
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
-left.plot(free[:, 0], free[:, 2], color="0.75", lw=0.5, zorder=0, label="free run of the model")
-left.plot(true[:, 0], true[:, 2], "o", ms=11, mfc="none", color="C0", label="true fixed points")
-found = np.concatenate([point.observations for point in points])
-left.plot(found[:, 0], found[:, 2], "+", ms=11, mew=2, color="C1", label="the model's")
-colours = plt.get_cmap("tab20")(regions.labels % 20)
-right.scatter(free[:, 0], free[:, 2], c=colours, s=2, lw=0)
-left.set(xlabel="$x$", ylabel="$z$", title="Fixed points", xlim=(-22, 22), ylim=(-5, 62))
-left.legend(loc="upper center")
-right.set(xlabel="$x$", title="Linear regions", xlim=(-22, 22))
+LinearRegionDisplay.from_estimator(model, states, features=[0, 2], ax=right)
+for axis in (left, right):
+    axis.set(xlabel="$x$", ylabel="$z$")
 plt.show()

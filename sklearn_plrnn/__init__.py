@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0.dev0"
 
-from . import datasets, metrics
+from . import analysis, datasets, displays, metrics
 from ._show_versions import show_versions
 from .estimators import DSReconstructor, RegularizedPLRNNClassifier, RegularizedPLRNNRegressor
 
@@ -11,7 +11,9 @@ __all__ = [
     "RegularizedPLRNNClassifier",
     "RegularizedPLRNNRegressor",
     "__version__",
+    "analysis",
     "datasets",
+    "displays",
     "metrics",
     "show_versions",
 ]

@@ -76,8 +76,8 @@ def gradient_norms(model, states, *, units=None):
         Latent states :math:`z_0, z_1, \dots` of a trajectory, driven by inputs or not, such as
         ``model.transform(X)`` gives them.
     units : array-like of int or None, default=None
-        Indices of the regularized units: the first ``regularized_fraction`` of them for regressor
-        and classifier, unobserved ones first for a `DSReconstructor`. None leaves Theorem 2 out.
+        Indices of the regularized units. None is ``regularized_units_`` of a fitted estimator; of
+        anything else, or where these are none or all of the units, it leaves Theorem 2 out.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def gradient_norms(model, states, *, units=None):
     Raises
     ------
     ValueError
-        If states have another number of units, or units are none or all of them.
+        If states have another number of units, or the units given are none or all of them.
 
     References
     ----------
@@ -120,7 +120,7 @@ def gradient_norms(model, states, *, units=None):
     >>> X = np.random.default_rng(0).normal(size=(300, 1))
     >>> y = np.cumsum(X[:, 0])
     >>> model = RegularizedPLRNNRegressor(6, alpha=100.0, max_iter=20, random_state=0).fit(X, y)
-    >>> norms = gradient_norms(model, model.transform(X), units=np.arange(3))
+    >>> norms = gradient_norms(model, model.transform(X))
     >>> bool(np.all(norms.lower <= norms.smallest) and np.all(norms.largest <= norms.upper))
     True
     """
@@ -134,14 +134,20 @@ def gradient_norms(model, states, *, units=None):
         bound = np.exp(np.cumsum(np.log(step_norms)))
     subspace = (None,) * 4
     of_others = None
+    units = _units_of(model, M) if units is None else _check_units(units, M)
     if units is not None:
-        units = _check_units(units, M)
         subspace = *_singular_values(jacobians, np.eye(M)[:, units]), *_bounds(jacobians, units)
         others = np.setdiff1d(np.arange(M), units)
         N = jacobians[:, others[:, None], others]
         of_others = float(np.linalg.norm(N, 2, axis=(1, 2)).max())
     contraction = float(step_norms[len(states) // 2 :].max())
     return GradientNorms(full, bound, *subspace, contraction, of_others)
+
+
+def _units_of(model, M):
+    """The regularized units of an estimator, if there are others beside them."""
+    units = getattr(model, "regularized_units_", ())
+    return units if 0 < len(units) < M else None
 
 
 def _check_units(units, M):

@@ -202,6 +202,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         """Parameters in the user's output units, and the history of training."""
         self.architecture_, self.sizes_ = self.architecture, objective.cell._asdict()
         self.parameter_names_ = list(result.params)
+        self.regularized_units_ = objective.penalty.units
         self.initial_state_ = np.zeros_like(result.params["A"])
         for name, x in result.params.items():
             setattr(self, f"{name}_", x)

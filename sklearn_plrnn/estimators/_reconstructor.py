@@ -212,6 +212,8 @@ class DSReconstructor(BasePLRNN):
         Range of the observed variables in training.
     parameter_names_ : list of str
         Names of the learned arrays; each is an attribute with an underscore added.
+    regularized_units_ : ndarray of shape (n_regularized,), int
+        Indices of the units that the manifold-attractor penalty is for, whatever `alpha` is.
     architecture_, readout_, solver_ : str
         Cell, readout and solver that were used.
     sizes_ : dict of str to int

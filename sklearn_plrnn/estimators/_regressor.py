@@ -145,6 +145,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         Standardization of y.
     parameter_names_ : list of str
         Names of the learned arrays; each is an attribute with an underscore added.
+    regularized_units_ : ndarray of shape (n_regularized,), int
+        Indices of the units that the manifold-attractor penalty is for, whatever `alpha` is.
     architecture_, init_, solver_ : str
         Cell, start and solver that were used.
     sizes_ : dict of str to int

@@ -130,13 +130,14 @@ class _ForecastR2:
 
 
 def _free_runs(estimator, X):
-    """Pairs of an observed trajectory and a free run from its first row, however far it goes."""
+    """The pairs of `free_runs`, however far they go."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return list(_pairs(estimator, X))
+        return list(free_runs(estimator, X))
 
 
-def _pairs(estimator, X):
+def free_runs(estimator, X):
+    """Pairs of an observed trajectory and a free run from its first row."""
     observed, inputs = estimator.split_inputs(X)
     if isinstance(observed, np.ndarray) and observed.ndim == 2:
         observed, inputs = [observed], None if inputs is None else [inputs]

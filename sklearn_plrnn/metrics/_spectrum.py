@@ -66,7 +66,7 @@ def power_spectrum_distance(X, Y, *, sigma=20.0):
     >>> power_spectrum_distance(slow, fast) > 0.9
     True
     """
-    pairs = _spectra(X, Y, sigma)
+    pairs = smoothed_spectra(X, Y, sigma)
     distances = [1.0 if pair is None else _hellinger(*pair) for pair in pairs]
     return float(np.mean(distances))
 
@@ -102,11 +102,11 @@ def power_spectrum_correlation(X, Y, *, sigma=20.0):
     >>> round(power_spectrum_correlation(np.sin(0.1 * t), np.cos(0.1 * t)), 2)
     1.0
     """
-    pairs = _spectra(X, Y, sigma)
+    pairs = smoothed_spectra(X, Y, sigma)
     return float(np.mean([0.0 if pair is None else _correlation(*pair) for pair in pairs]))
 
 
-def _spectra(X, Y, sigma):
+def smoothed_spectra(X, Y, sigma):
     """Normalized smoothed spectra of each variable; None where a series has no spectrum."""
     X, Y = check_pair(X, Y)
     if len(X) != len(Y):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_plrnn import RegularizedPLRNNRegressor
+from sklearn_plrnn import DSReconstructor, RegularizedPLRNNRegressor
 from sklearn_plrnn.analysis import PiecewiseLinearMap, gradient_norms
 from sklearn_plrnn.datasets import make_addition
 
@@ -117,7 +117,7 @@ def addition():
         states = [model.initial_state_]
         for push in drive[:-1]:
             states.append(f.step(states[-1]) + push)
-        norms[name] = gradient_norms(model, states, units=np.arange(10))
+        norms[name] = gradient_norms(model, states)
     return norms
 
 
@@ -133,6 +133,23 @@ def test_regularized_gradients_stay_within_their_bounds_over_1000_steps(addition
 def test_without_regularization_they_vanish_or_explode(addition):
     assert abs(np.log10(addition["plain"].largest[199])) > 10
     assert abs(np.log10(addition["regularized"].smallest[199])) < 0.1
+
+
+@pytest.mark.parametrize(("fraction", "units"), [(0.5, [2, 3, 4]), (0.0, None), (1.0, None)])
+def test_an_estimator_knows_its_regularized_units(fraction, units, rng):
+    X = rng.normal(size=(60, 2))
+    model = DSReconstructor(
+        6, architecture="plrnn", regularized_fraction=fraction, max_iter=1, random_state=0
+    ).fit(X)
+    states = model.transform(X)
+    found = gradient_norms(model, states)
+    if units is None:
+        assert found.largest is None and found.lower is None
+    else:
+        assert model.regularized_units_.tolist() == units  # not the observed ones
+        expected = gradient_norms(model.to_map(), states, units=units)
+        np.testing.assert_array_equal(found.largest, expected.largest)
+        np.testing.assert_array_equal(found.upper, expected.upper)
 
 
 def test_bad_input_is_named(rng):

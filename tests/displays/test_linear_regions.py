@@ -1,0 +1,42 @@
+"""`LinearRegionDisplay`: points by region, and the graph of transitions."""
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn.analysis import PiecewiseLinearMap
+from sklearn_plrnn.displays import LinearRegionDisplay
+
+F = PiecewiseLinearMap(np.ones(2), np.zeros((2, 2)), np.zeros(2))
+STATES = np.array([[1, 1], [2, 2], [3, 3], [-1, 1], [-3, 1], [-2, -4], [-1, 1]])
+
+
+def test_centres_edges_and_colours():
+    display = LinearRegionDisplay.from_estimator(F, STATES)
+    assert display.regions.counts.tolist() == [3, 3, 1]
+    colours = display.points_.get_facecolors()
+    for a in range(7):
+        for b in range(7):
+            same = (colours[a] == colours[b]).all()
+            assert same == (display.regions.labels[a] == display.regions.labels[b])
+    centres = np.asarray(display.centres_.get_offsets())
+    for centre in ([2, 2], [-5 / 3, 1], [-2, -4]):
+        assert np.abs(centres - centre).max(axis=1).min() < 1e-12
+    # Between upper right and upper left, from there to below and back.
+    ends = display.edges_.get_xydata()
+    assert np.isnan(ends[2::3]).all() and len(ends) == 3 * 3
+    assert display.ax_.get_title() == "3 linear regions"
+    assert display.ax_.get_xlabel() == "z0"
+
+
+@pytest.mark.parametrize(("n_nodes", "n_edges"), [(3, 3), (2, 1), (1, 0), (0, 0)])
+def test_the_graph_has_the_nodes_asked_for(n_nodes, n_edges):
+    display = LinearRegionDisplay.from_estimator(F, STATES, n_nodes=n_nodes)
+    assert len(display.centres_.get_offsets()) == n_nodes
+    assert len(display.edges_.get_xydata()) == 3 * n_edges
+
+
+def test_a_reconstruction_is_shown_as_it_is_observed(model, frame):
+    states = model.transform(frame)
+    display = LinearRegionDisplay.from_estimator(model, states, features=["a&b", 0, 1])
+    np.testing.assert_allclose(display.points, states @ model.B_.T + model.b_)
+    assert display.ax_.get_xlabel() == "a&b" and display.ax_.name == "3d"
