@@ -4,12 +4,22 @@ __version__ = "0.1.0.dev0"
 
 from . import datasets, metrics
 from ._show_versions import show_versions
-from .estimators import DSReconstructor, RegularizedPLRNNClassifier, RegularizedPLRNNRegressor
+from .estimators import (
+    DSReconstructor,
+    DSReconstructorCV,
+    RegularizedPLRNNClassifier,
+    RegularizedPLRNNClassifierCV,
+    RegularizedPLRNNRegressor,
+    RegularizedPLRNNRegressorCV,
+)
 
 __all__ = [
     "DSReconstructor",
+    "DSReconstructorCV",
     "RegularizedPLRNNClassifier",
+    "RegularizedPLRNNClassifierCV",
     "RegularizedPLRNNRegressor",
+    "RegularizedPLRNNRegressorCV",
     "__version__",
     "datasets",
     "metrics",

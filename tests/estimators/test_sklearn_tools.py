@@ -22,8 +22,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_plrnn import (
     DSReconstructor,
+    DSReconstructorCV,
     RegularizedPLRNNClassifier,
+    RegularizedPLRNNClassifierCV,
     RegularizedPLRNNRegressor,
+    RegularizedPLRNNRegressorCV,
 )
 from sklearn_plrnn.datasets import make_addition, make_lorenz63, make_van_der_pol
 from sklearn_plrnn.metrics import (
@@ -60,6 +63,9 @@ def expected_failures(estimator):
         RegularizedPLRNNRegressor(max_iter=20),
         RegularizedPLRNNClassifier(8, max_iter=20),
         DSReconstructor(max_iter=2),
+        RegularizedPLRNNRegressorCV(8, alphas=[0.1, 1.0], cv=2, max_iter=4),
+        RegularizedPLRNNClassifierCV(8, alphas=[0.1, 1.0], cv=2, max_iter=20),
+        DSReconstructorCV(alphas=[0.1, 1.0], cv=2, max_iter=2, score_horizon=1),
     ],
     expected_failed_checks=expected_failures,
 )
