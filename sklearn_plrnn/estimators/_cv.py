@@ -13,10 +13,11 @@ import numpy as np
 from sklearn.base import _fit_context, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import TimeSeriesSplit, check_cv
+from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import _safe_split, available_if
+from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples, check_array
+from sklearn.utils.validation import _num_samples
 
 from .._random_state import local_random_state
 from ._classifier import RegularizedPLRNNClassifier
@@ -42,16 +43,19 @@ LEFT_OUT = "alpha", "warm_start", "keep_restarts"
 class PathCV:
     """A plain estimator whose `alpha` is chosen, to stand before it among the bases."""
 
-    warm_start = keep_restarts = False
+    warm_start = False
 
     @property
-    def alpha(self):
-        """The chosen strength, with which `partial_fit` goes on."""
-        return self.alpha_
+    def partial_fit(self):
+        """Absent: a path starts anew."""
+        raise AttributeError(
+            f"{type(self).__name__} has no partial_fit; use {self._plain.__name__}."
+        )
 
     def _fit_path(self, X, y, groups, sample_weight=None):
         """Choose `alpha`, fit to all the data, and only then change."""
         sequences, *_ = self._unfitted_twin()._check_data(X, y)
+        X, y = indexable(X, y)
         alphas = self._path()
         folds = self._folds(sequences.container == "series", X, y, groups)
         model, in_folds = self._plain_models()
@@ -83,8 +87,8 @@ class PathCV:
         """Strengths, the strongest first."""
         if isinstance(self.alphas, Integral):
             return np.geomspace(STRONGEST, WEAKEST, self.alphas)
-        alphas = check_array(self.alphas, ensure_2d=False, dtype=float, input_name="alphas")
-        if alphas.ndim != 1 or (alphas < 0).any():
+        alphas = np.asarray(self.alphas, float)
+        if alphas.ndim != 1 or alphas.size == 0 or not (np.isfinite(alphas) & (alphas >= 0)).all():
             raise ValueError(f"alphas must be a list of numbers >= 0, got {self.alphas!r}.")
         return np.unique(alphas)[::-1]
 
@@ -94,7 +98,11 @@ class PathCV:
         if is_series and isinstance(cv, Integral):
             cv = TimeSeriesSplit(cv)
         cv = check_cv(cv, y, classifier=is_classifier(self))
-        return list(cv.split(X, y, groups))
+        try:
+            return list(cv.split(X, y, groups))
+        except ValueError as error:
+            n_samples = _num_samples(X)
+            raise ValueError(f"{cv} does not split X with {n_samples=}: {error}") from error
 
     def _plain_models(self):
         """The estimator to fit to all the data, and to folds: not by several jobs at a time."""
@@ -143,7 +151,6 @@ def _scores_of_fold(model, alphas, data, fold, scorer, max_iter_warm):
     return scores
 
 
-has_alpha = available_if(lambda model: hasattr(model, "alpha_"))
 with_path = shares_parameters(OWN_PARAMETERS, LEFT_OUT)
 
 
@@ -232,8 +239,6 @@ class RegularizedPLRNNRegressorCV(PathCV, RegularizedPLRNNRegressor):
         """
         return self._fit_path(X, y, groups, sample_weight)
 
-    partial_fit = has_alpha(RegularizedPLRNNRegressor.partial_fit)
-
 
 @with_path
 class RegularizedPLRNNClassifierCV(PathCV, RegularizedPLRNNClassifier):
@@ -318,8 +323,6 @@ class RegularizedPLRNNClassifierCV(PathCV, RegularizedPLRNNClassifier):
             number.
         """
         return self._fit_path(X, y, groups, sample_weight)
-
-    partial_fit = has_alpha(RegularizedPLRNNClassifier.partial_fit)
 
 
 @with_path

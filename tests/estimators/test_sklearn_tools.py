@@ -63,9 +63,13 @@ def expected_failures(estimator):
         RegularizedPLRNNRegressor(max_iter=20),
         RegularizedPLRNNClassifier(8, max_iter=20),
         DSReconstructor(max_iter=2),
-        RegularizedPLRNNRegressorCV(8, alphas=[0.1, 1.0], cv=2, max_iter=4),
-        RegularizedPLRNNClassifierCV(8, alphas=[0.1, 1.0], cv=2, max_iter=20),
-        DSReconstructorCV(alphas=[0.1, 1.0], cv=2, max_iter=2, score_horizon=1),
+        RegularizedPLRNNRegressorCV(alphas=[0.1, 1.0], cv=2, max_iter=20, max_iter_warm=2),
+        RegularizedPLRNNClassifierCV(
+            8, alphas=[0.1, 1.0], cv=2, max_iter=12, max_iter_warm=2, early_stopping=True
+        ),
+        DSReconstructorCV(
+            n_hidden=5, alphas=[0.1, 1.0], cv=2, solver="adam", max_iter=1, score_horizon=1
+        ),
     ],
     expected_failed_checks=expected_failures,
 )
