@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0.dev0"
 
-from . import datasets, metrics
+from . import datasets, metrics, model_selection
 from ._show_versions import show_versions
 from .estimators import (
     DSReconstructor,
@@ -23,5 +23,6 @@ __all__ = [
     "__version__",
     "datasets",
     "metrics",
+    "model_selection",
     "show_versions",
 ]
