@@ -30,6 +30,8 @@ STRONGEST, WEAKEST = 1e2, 1e-3  # of alphas that are given by their number
 N_FOLDS = 5
 # Each further model of a path needs less training than the first, by this factor.
 WARM_SHARE = 0.25
+# At the full rate, steps lose more than a few epochs bring back, and all models stay at the first.
+WARM_RATE = 0.3
 OWN_PARAMETERS = {
     "alphas": Own(6, [Interval(Integral, 2, None, closed="left"), "array-like"]),
     "cv": Own(None, ["cv_object"]),
@@ -122,12 +124,18 @@ class PathCV:
 def _path(model, alphas, X, y, weights, max_iter_warm):
     """The model fitted with each of `alphas`, each time from where it was before."""
     model = clone(model).set_params(warm_start=True)
+    warm_rate = WARM_RATE * model.learning_rate_init
     weighted = {} if weights is None else {"sample_weight": weights}
     for alpha in alphas:
         yield model.set_params(alpha=float(alpha)).fit(X, y, **weighted)
         if max_iter_warm is None:
             max_iter_warm = int(np.ceil(WARM_SHARE * model._max_iter()))
-        model.set_params(solver=model.solver_, max_iter=max_iter_warm, n_init=1)
+        model.set_params(
+            solver=model.solver_,
+            max_iter=max_iter_warm,
+            learning_rate_init=warm_rate,
+            n_init=1,
+        )
 
 
 def _scores_of_fold(model, alphas, data, fold, scorer, max_iter_warm):
@@ -176,7 +184,8 @@ class RegularizedPLRNNRegressorCV(PathCV, RegularizedPLRNNRegressor):
         Number of epochs ("adam", "sgd") or iterations (the others) at the strongest penalty. None
         is 20 for "gauss-newton", else 400. With 0 the start is kept.
     max_iter_warm : int or None, default=None
-        Number of epochs or iterations at each further penalty. None is a quarter of `max_iter`.
+        Number of epochs or iterations at each further penalty, where the learning rate begins at
+        0.3 times `learning_rate_init`. None is a quarter of `max_iter`.
     n_init : int, default=1
         Number of independent restarts at the strongest penalty, of which the best is kept.
     n_jobs : int or None, default=None
@@ -261,7 +270,8 @@ class RegularizedPLRNNClassifierCV(PathCV, RegularizedPLRNNClassifier):
         Number of epochs ("adam", "sgd") or iterations (the others) at the strongest penalty. None
         is 20 for "gauss-newton", else 400. With 0 the start is kept.
     max_iter_warm : int or None, default=None
-        Number of epochs or iterations at each further penalty. None is a quarter of `max_iter`.
+        Number of epochs or iterations at each further penalty, where the learning rate begins at
+        0.3 times `learning_rate_init`. None is a quarter of `max_iter`.
     n_init : int, default=1
         Number of independent restarts at the strongest penalty, of which the best is kept.
     n_jobs : int or None, default=None
@@ -347,7 +357,8 @@ class DSReconstructorCV(PathCV, DSReconstructor):
         Number of epochs ("adam", "sgd") or iterations (the others) at the strongest penalty. None
         is 30 for "gauss-newton", else 50. With 0 the start is kept.
     max_iter_warm : int or None, default=None
-        Number of epochs or iterations at each further penalty. None is a quarter of `max_iter`.
+        Number of epochs or iterations at each further penalty, where the learning rate begins at
+        0.3 times `learning_rate_init`. None is a quarter of `max_iter`.
     n_init : int, default=1
         Number of independent restarts at the strongest penalty, of which the best is kept.
     n_jobs : int or None, default=None

@@ -94,21 +94,21 @@ def case(request):
 
 def walk(model, X, y, alphas, max_iter_warm, **weights):
     """Plain fits down the path by hand, each a model of its own."""
-    models, previous = [], None
+    models = []
     for alpha in alphas:
-        if previous is None:
+        if not models:
             model = clone(model).set_params(alpha=alpha)
         else:
-            model = pickle.loads(pickle.dumps(previous))
+            model = pickle.loads(pickle.dumps(models[-1]))
             model.set_params(
                 alpha=alpha,
                 warm_start=True,
                 max_iter=max_iter_warm,
+                learning_rate_init=0.3 * models[0].learning_rate_init,
                 n_init=1,
                 solver=model.solver_,
             )
-        previous = model.fit(X, y, **weights)
-        models.append(previous)
+        models.append(model.fit(X, y, **weights))
     return models
 
 
