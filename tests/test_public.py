@@ -33,10 +33,12 @@ def entries(kind=lambda _: True):
 
 
 def methods(class_name):
-    """Public methods written in this package, inherited ones included."""
+    """Public methods written in this package, inherited ones included unless taken back."""
     classes = [c for c in look_up(class_name).__mro__ if c.__module__.startswith("sklearn_plrnn")]
     names = {name for c in classes for name, x in vars(c).items() if inspect.isfunction(x)}
-    return [f"{class_name}.{name}" for name in sorted(names) if not name.startswith("_")]
+    offered = lambda name: inspect.isfunction(getattr(look_up(class_name), name))
+    names = sorted(name for name in names if not name.startswith("_") and offered(name))
+    return [f"{class_name}.{name}" for name in names]
 
 
 FUNCTIONS = entries(inspect.isfunction)

@@ -407,8 +407,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
 
     def _fit(self, X, y, sample_weight, classes=None, stream=False):
         reset = not (stream and self._is_warm())
-        sequences = self._check_input(X, reset=reset, dtype=self._allowed_dtypes())
-        labels = self._learn_classes(y, len(sequences.lengths), classes, reset)
+        sequences, labels = self._check_data(X, y, reset, classes)
         dtype = sequences.rows.dtype
         weights = self._weights(sample_weight, sequences, len(labels))
         by_class = self._class_weights(labels, stream)
@@ -417,6 +416,11 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         return self._fit_to(
             sequences, targets, weights * by_class.astype(dtype)[:, None], "cross_entropy", stream
         )
+
+    def _check_data(self, X, y, reset=True, classes=None):
+        """Validated sequences to train on, and the index of the label of each."""
+        sequences = self._check_input(X, reset=reset, dtype=self._allowed_dtypes())
+        return sequences, self._learn_classes(y, len(sequences.lengths), classes, reset)
 
     def _learn_classes(self, y, n_sequences, classes, reset):
         """Learn the labels that there are; the index of each label in ``classes_``."""

@@ -607,11 +607,7 @@ class DSReconstructor(BasePLRNN):
         return tags
 
     def _fit(self, X):
-        sequences = check_sequences(
-            self, X, reset=True, dtype=self._allowed_dtypes(), allow_nan=True, min_timesteps=2
-        )
-        names = getattr(self, "feature_names_in_", ())
-        self.input_features_ = input_columns(self.input_features, self.n_features_in_, names)
+        sequences, self.input_features_ = self._check_data(X)
         self._learn_scaling(sequences)
         self._choose_delays(sequences)
         series = self._series(sequences)
@@ -634,6 +630,14 @@ class DSReconstructor(BasePLRNN):
         for model in (self, *self.restarts_):
             model._look_back(sequences, noise)
         return best
+
+    def _check_data(self, X, y=None):
+        """Validated trajectories to train on, and which of their columns are inputs."""
+        sequences = check_sequences(
+            self, X, reset=True, dtype=self._allowed_dtypes(), allow_nan=True, min_timesteps=2
+        )
+        names = getattr(self, "feature_names_in_", ())
+        return sequences, input_columns(self.input_features, self.n_features_in_, names)
 
     def _may_shoot(self, objective):
         """Whether Gauss-Newton suits the model, and nothing was asked for that it does not have."""

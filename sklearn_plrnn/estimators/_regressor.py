@@ -340,11 +340,16 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
 
     def _fit(self, X, y, sample_weight, stream=False):
         reset = not (stream and self._is_warm())
+        sequences, targets = self._check_data(X, y, reset)
+        weights = self._weights(sample_weight, sequences, len(targets))
+        return self._fit_to(sequences, targets, weights, "squared_error", stream)
+
+    def _check_data(self, X, y, reset=True):
+        """Validated sequences and targets to train on."""
         sequences = check_sequences(self, X, reset=reset, dtype=self._allowed_dtypes())
         targets, self.single_output_ = check_targets(self, y, sequences, sequences.rows.dtype)
         self.per_step_ = len(targets) == len(sequences.rows)
-        weights = self._weights(sample_weight, sequences, len(targets))
-        return self._fit_to(sequences, targets, weights, "squared_error", stream)
+        return sequences, targets
 
     def _check(self, X):
         """Validated sequences for a prediction."""

@@ -6,6 +6,7 @@ turn them into rows and lengths with errors that name array and axis, `Sequences
 results back in the caller's container, and `Scaling` is the one place where units change.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ SHAPES = (
     "2-D (time, feature) for one series, 3-D (sequence, time, feature), "
     "or a list of 2-D arrays (time, feature)"
 )
+# What a pandas index may hold that has an order in time; labels have none.
+ORDERED = ("integer", "floating", "datetime64", "timedelta64", "period")
 
 
 class Sequences(NamedTuple):
@@ -38,7 +41,17 @@ class Sequences(NamedTuple):
 
 
 def check_sequences(estimator, X, *, reset, dtype, allow_nan=False, min_timesteps=1):
-    """Validate X in any accepted form; with `reset`, learn feature count and names from it."""
+    """Validate X in any accepted form; with `reset`, learn feature count and names from it.
+
+    Then also warn of frames whose index runs backwards anywhere, as a line of who called `fit`.
+    """
+    if reset and _is_scrambled(X):
+        warnings.warn(
+            "The index of X is not increasing, but its rows are taken as time steps in the order "
+            "given. Were they shuffled? Split with shuffle=False or TimeSeriesSplit, or sort them "
+            "with X.sort_index().",
+            stacklevel=6,
+        )
     options = {
         "reset": reset,
         "dtype": dtype,
@@ -151,6 +164,13 @@ def _counted(rows, weights, unit, chunk=2**16):
         part = rows[i : i + chunk]
         counted = np.where(np.isnan(part), 0, weights[i : i + chunk]).astype(float)
         yield np.where(counted > 0, part, 0).astype(float) / unit, counted
+
+
+def _is_scrambled(X):
+    if isinstance(X, (list, tuple)):
+        return any(_is_scrambled(x) for x in X if hasattr(x, "index"))
+    index = getattr(X, "index", None)
+    return getattr(index, "inferred_type", None) in ORDERED and not index.is_monotonic_increasing
 
 
 def _n_dimensions(x):

@@ -8,6 +8,7 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.metrics import r2_score
 from sklearn.utils import check_scalar
 
@@ -48,9 +49,7 @@ def neg_state_space_divergence_scorer(estimator, X, y=None):
     ...     cv=TimeSeriesSplit(3),
     ... )
     """
-    pairs = _free_runs(estimator, X)
-    reference, simulated = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
-    return -min(state_space_divergence(reference, simulated), WORST)
+    return -min(_divergence(_free_runs(estimator, X)), WORST)
 
 
 def neg_power_spectrum_scorer(estimator, X, y=None):
@@ -82,8 +81,87 @@ def neg_power_spectrum_scorer(estimator, X, y=None):
     ...     cv=TimeSeriesSplit(3),
     ... )
     """
-    distances = [power_spectrum_distance(*pair) for pair in _free_runs(estimator, X)]
-    return -float(np.mean(distances))
+    return -_distance(_free_runs(estimator, X))
+
+
+def free_run_scorer(estimator, X, y=None):
+    """Likeness of a free run from the first row of X, in geometry and in spectrum.
+
+    One number where there is room for no more, as in `HalvingGridSearchCV`: with `d` the
+    `state_space_divergence` and `h` the `power_spectrum_distance`, ``1 - (d / (1 + d) + h) / 2``.
+    Among many candidates the sum of ranks is a better judge, see `combined_rank`.
+
+    Parameters
+    ----------
+    estimator : DSReconstructor
+        Fitted model, with ``simulate`` and ``split_inputs``.
+    X : array-like of shape (n_timesteps, n_features), or 3-D, or list
+        Reference, as for `neg_state_space_divergence_scorer` and `neg_power_spectrum_scorer`.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    score : float
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> from sklearn.experimental import enable_halving_search_cv
+    >>> from sklearn.model_selection import HalvingGridSearchCV, TimeSeriesSplit
+    >>> from sklearn_plrnn import DSReconstructor
+    >>> from sklearn_plrnn.metrics import free_run_scorer
+    >>> search = HalvingGridSearchCV(
+    ...     DSReconstructor(),
+    ...     {"alpha": [0.0, 0.1, 1.0]},
+    ...     resource="max_iter",
+    ...     max_resources=27,
+    ...     scoring=free_run_scorer,
+    ...     cv=TimeSeriesSplit(3),
+    ... )
+    """
+    pairs = _free_runs(estimator, X)
+    d = min(_divergence(pairs), WORST)
+    return 1 - (d / (1 + d) + _distance(pairs)) / 2
+
+
+def combined_rank(*names):
+    """Make a ``refit=`` for searches with several scores: the candidate of the least sum of ranks.
+
+    Scores of geometry, of spectrum and of forecasts have no common unit, but each ranks the
+    candidates. Of equal sums the first candidate wins; a score of NaN ranks last.
+
+    Parameters
+    ----------
+    *names : str
+        Names of scores, the keys of ``scoring``.
+
+    Returns
+    -------
+    refit : callable
+        ``refit(cv_results)``, the index of the best candidate.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import RandomizedSearchCV, TimeSeriesSplit
+    >>> from sklearn_plrnn import DSReconstructor
+    >>> from sklearn_plrnn.metrics import (
+    ...     combined_rank, neg_power_spectrum_scorer, neg_state_space_divergence_scorer
+    ... )
+    >>> search = RandomizedSearchCV(
+    ...     DSReconstructor(),
+    ...     {"alpha": [0.0, 0.1, 1.0], "n_hidden": [50, 100, 200]},
+    ...     scoring={
+    ...         "geometry": neg_state_space_divergence_scorer,
+    ...         "spectrum": neg_power_spectrum_scorer,
+    ...     },
+    ...     refit=combined_rank("geometry", "spectrum"),
+    ...     cv=TimeSeriesSplit(3),
+    ... )
+    """
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"names must be those of one score or more, got {names!r}.")
+    return _CombinedRank(names)
 
 
 def forecast_r2_scorer(horizon):
@@ -115,6 +193,21 @@ def forecast_r2_scorer(horizon):
     return _ForecastR2(horizon)
 
 
+class _CombinedRank:
+    """A class and no closure, so that a search can be pickled."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def __call__(self, cv_results):
+        scores = np.array([cv_results[f"mean_test_{name}"] for name in self.names], float)
+        ranks = rankdata(np.nan_to_num(-scores, nan=np.inf), axis=1)
+        return int(np.argmin(ranks.sum(axis=0)))
+
+    def __repr__(self):
+        return f"combined_rank({', '.join(map(repr, self.names))})"
+
+
 class _ForecastR2:
     """A class and no closure, so that it can be sent to workers."""
 
@@ -127,6 +220,16 @@ class _ForecastR2:
 
     def __repr__(self):
         return f"forecast_r2_scorer({self.horizon})"
+
+
+def _divergence(pairs):
+    """Of all pairs pooled."""
+    return state_space_divergence(*(np.concatenate(rows) for rows in zip(*pairs, strict=True)))
+
+
+def _distance(pairs):
+    """Mean over pairs."""
+    return float(np.mean([power_spectrum_distance(*pair) for pair in pairs]))
 
 
 def _free_runs(estimator, X):

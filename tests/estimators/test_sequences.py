@@ -150,3 +150,35 @@ def test_scaling_leaves_out_what_has_no_weight_and_gaps(rng):
     for rows in (x, spoiled, np.where(weights > 0, x, np.nan)):
         mean, scale = Scaling.of(rows, weights)
         np.testing.assert_allclose([mean[0], scale[0]], [repeated.mean(), repeated.std()])
+
+
+SCRAMBLED = "index of X is not increasing"
+
+
+def indexed(index):
+    return pd.DataFrame({"a": np.arange(4.0), "b": np.ones(4)}, index=index)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        [2, 0, 1, 3],
+        [3.0, 2.0, 1.0, 0.0],
+        pd.to_datetime(["2020-01-02", "2020-01-01", "2020-01-03", "2020-01-04"]),
+        pd.PeriodIndex(["2020-02", "2020-01", "2020-03", "2020-04"], freq="M"),
+    ],
+)
+def test_rows_out_of_order_are_told_where_the_index_knows(index):
+    with pytest.warns(UserWarning, match=SCRAMBLED):
+        check(indexed(index))
+    with pytest.warns(UserWarning, match=SCRAMBLED):
+        check([indexed(range(4)), indexed(index)])
+
+
+@pytest.mark.parametrize("index", [range(4), [0, 0, 3, 9], list("dacb"), None])
+def test_other_indices_are_no_reason_to_warn(index, recwarn):
+    X = indexed(index)
+    check(X)
+    check([X, X])
+    check(pl.from_pandas(X))
+    assert not recwarn.list

@@ -6,24 +6,36 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.ensemble import BaggingRegressor, StackingRegressor, VotingRegressor
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import (
     GridSearchCV,
+    HalvingGridSearchCV,
     KFold,
     RandomizedSearchCV,
     TimeSeriesSplit,
     cross_val_predict,
     cross_val_score,
     cross_validate,
+    learning_curve,
+    train_test_split,
 )
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_plrnn import (
     DSReconstructor,
+    DSReconstructorCV,
     RegularizedPLRNNClassifier,
+    RegularizedPLRNNClassifierCV,
     RegularizedPLRNNRegressor,
+    RegularizedPLRNNRegressorCV,
 )
 from sklearn_plrnn.datasets import make_addition, make_lorenz63, make_van_der_pol
 from sklearn_plrnn.metrics import (
@@ -60,6 +72,13 @@ def expected_failures(estimator):
         RegularizedPLRNNRegressor(max_iter=20),
         RegularizedPLRNNClassifier(8, max_iter=20),
         DSReconstructor(max_iter=2),
+        RegularizedPLRNNRegressorCV(alphas=[0.1, 1.0], cv=2, max_iter=20, max_iter_warm=2),
+        RegularizedPLRNNClassifierCV(
+            8, alphas=[0.1, 1.0], cv=2, max_iter=12, max_iter_warm=2, early_stopping=True
+        ),
+        DSReconstructorCV(
+            n_hidden=5, alphas=[0.1, 1.0], cv=2, solver="adam", max_iter=1, score_horizon=1
+        ),
     ],
     expected_failed_checks=expected_failures,
 )
@@ -98,8 +117,6 @@ def test_pipeline_equals_its_parts(filtered):
 
 
 def test_states_are_features_for_what_follows(filtered):
-    from sklearn.linear_model import Ridge
-
     X, y = filtered
     model = make_pipeline(regressor(), Ridge(1e-6)).fit(X, y)
     assert model.score(X, y) >= regressor().fit(X, y).score(X, y) - 1e-6
@@ -236,3 +253,118 @@ def test_html_shows_what_was_changed(make, filtered):
     assert type(make()).__name__ in html and "0.25" in html
     assert "Not fitted" in html
     assert "Not fitted" not in make().fit(*filtered)._repr_html_()
+
+
+def test_states_join_other_features(filtered):
+    X, y = filtered
+    union = make_union(StandardScaler(), regressor()).fit(X, y)
+    columns = np.hstack([StandardScaler().fit_transform(X), regressor().fit(X, y).transform(X)])
+    np.testing.assert_array_equal(union.transform(X), columns)
+    names = union.get_feature_names_out(["rain", "sun"])
+    assert [name.split("__")[0] for name in names] == 2 * ["standardscaler"] + 6 * [
+        "regularizedplrnnregressor"
+    ]
+    assert make_pipeline(union, Ridge(1e-6)).fit(X, y).score(X, y) > 0.8
+
+
+def test_targets_may_be_transformed(filtered):
+    X, y = filtered
+    model = TransformedTargetRegressor(regressor(), func=np.log, inverse_func=np.exp)
+    model.fit(X, np.exp(y / 4))
+    np.testing.assert_allclose(
+        model.predict(X), np.exp(regressor().fit(X, y / 4).predict(X)), rtol=1e-6
+    )
+
+
+def test_inputs_keep_their_names_through_a_column_transformer():
+    path = make_van_der_pol(200, random_state=0)
+    frame = pd.DataFrame({"drive": np.sin(np.arange(200.0)), "x": path[:, 0], "v": path[:, 1]})
+    columns = make_column_transformer(
+        (FunctionTransformer(feature_names_out="one-to-one"), ["x", "v"]),
+        (StandardScaler(), ["drive"]),
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    pipeline = make_pipeline(columns, reconstructor(input_features=["drive"])).fit(frame)
+    model = pipeline[-1]
+    assert list(model.feature_names_in_) == ["x", "v", "drive"] and model.input_features_ == [2]
+    drive = (frame["drive"] - frame["drive"].mean()) / frame["drive"].std(ddof=0)
+    alone = reconstructor(input_features=[2]).fit(np.c_[path, drive])
+    np.testing.assert_allclose(
+        pipeline.predict(frame), alone.predict(np.c_[path, drive]), rtol=1e-6, atol=1e-9
+    )
+
+
+def test_weights_are_routed_through_searches_and_pipelines(filtered):
+    X, y = filtered
+    weights = np.random.default_rng(0).uniform(size=len(y))
+    train, test = next(iter(TimeSeriesSplit(2).split(X)))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = regressor().set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        search = GridSearchCV(
+            make_pipeline(scaler, model),
+            {"regularizedplrnnregressor__alpha": [0.1]},
+            cv=[(train, test)],
+        ).fit(X, y, sample_weight=weights)
+    scaler = StandardScaler().fit(X[train])
+    by_hand = regressor(alpha=0.1).fit(scaler.transform(X[train]), y[train], weights[train])
+    expected = by_hand.score(scaler.transform(X[test]), y[test], weights[test])
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], expected)
+
+
+def test_votes_and_stacks(filtered):
+    X, y = filtered
+    members = [("plrnn", regressor()), ("ridge", Ridge())]
+    vote = VotingRegressor(members).fit(X, y)
+    each = [model.fit(X, y).predict(X) for _, model in members]
+    np.testing.assert_allclose(vote.predict(X), np.mean(each, axis=0))
+    stack = StackingRegressor(members, final_estimator=Ridge(1e-3), cv=KFold(2)).fit(X, y)
+    assert stack.score(X, y) > max(Ridge().fit(X, y).score(X, y), 0.8)
+
+
+def test_what_is_shuffled_across_time_matters_where_it_is_used(filtered):
+    X, y = filtered
+    X = np.c_[X, np.random.default_rng(1).normal(size=len(y))]
+    importance = permutation_importance(
+        regressor().fit(X, y), X, y, n_repeats=3, random_state=0
+    ).importances_mean
+    assert importance[:2].min() > 0.2 and abs(importance[2]) < 0.1
+
+
+def test_html_links_to_parts_of_a_pipeline():
+    html = make_pipeline(StandardScaler(), regressor(alpha=0.25))._repr_html_()
+    assert "RegularizedPLRNNRegressor" in html and "StandardScaler" in html and "0.25" in html
+
+
+FEW = {"max_iter": 1}
+OUT_OF_ORDER = "index of X is not increasing"
+HALVING = HalvingGridSearchCV(
+    regressor(**FEW), {"alpha": [0.1, 1.0]}, cv=TimeSeriesSplit(2), random_state=0, min_resources=60
+)
+
+
+@pytest.mark.parametrize(
+    "scramble",
+    [
+        lambda X, y: regressor(**FEW).fit(*train_test_split(X, y, random_state=0)[::2]),
+        lambda X, y: HALVING.fit(X, y),
+        lambda X, y: learning_curve(
+            regressor(**FEW), X, y, cv=TimeSeriesSplit(2), shuffle=True, random_state=0
+        ),
+    ],
+    ids=["train_test_split", "halving", "learning_curve"],
+)
+def test_scrambled_frames_are_told(scramble, filtered):
+    X, y = filtered
+    with pytest.warns(UserWarning, match=OUT_OF_ORDER):
+        scramble(pd.DataFrame(X, columns=["rain", "sun"]), y)
+
+
+def test_bags_of_rows_keep_time_by_weights(filtered):
+    X, y = filtered
+    bag = BaggingRegressor(regressor(**FEW), n_estimators=2, random_state=0).fit(X, y)
+    for member, rows in zip(bag.estimators_, bag.estimators_samples_, strict=True):
+        weights = np.bincount(rows, minlength=len(y))
+        again = clone(member).fit(X, y, sample_weight=weights)
+        np.testing.assert_array_equal(again.predict(X), member.predict(X))

@@ -5,10 +5,21 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_validate
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    TimeSeriesSplit,
+    cross_validate,
+)
 
+from sklearn_plrnn import DSReconstructor
+from sklearn_plrnn.datasets import make_van_der_pol
 from sklearn_plrnn.metrics import (
+    combined_rank,
     forecast_r2_scorer,
+    free_run_scorer,
     neg_power_spectrum_scorer,
     neg_state_space_divergence_scorer,
 )
@@ -105,3 +116,65 @@ def test_several_at_once():
 def test_the_horizon_scorer_can_be_sent_to_a_worker():
     scorer = pickle.loads(pickle.dumps(forecast_r2_scorer(7)))
     assert scorer.horizon == 7 and repr(scorer) == "forecast_r2_scorer(7)"
+
+
+def test_one_number_for_geometry_and_spectrum():
+    X = circle()
+    for kwargs in ({}, {"angle": 0.3}, {"factor": 1.01}):
+        model = Rotation(**kwargs)
+        d, h = -SCORERS[0](model, X), -SCORERS[1](model, X)
+        assert free_run_scorer(model, X) == pytest.approx(1 - (d / (1 + d) + h) / 2)
+    scores = [free_run_scorer(Rotation(**k), X) for k in ({}, {"angle": 0.3}, {"factor": 50.0})]
+    assert 1 >= scores[0] > scores[1] > scores[2] >= 0
+
+
+def ranked(**scores):
+    return {f"mean_test_{name}": np.array(values) for name, values in scores.items()}
+
+
+def test_the_least_sum_of_ranks_wins():
+    refit = combined_rank("a", "b")
+    assert refit(ranked(a=[3.0, 2.0, 1.0], b=[1.0, 30.0, 2.0])) == 1
+    # Ranks do not care for units.
+    assert refit(ranked(a=[3e9, 2.0, 1.0], b=[1.0, 30.0, 2.0])) == 1
+    assert refit(ranked(a=[np.nan, -1e6, -1e6], b=[0.0, -1.0, -2.0])) == 1
+    assert refit(ranked(a=[1.0, 2.0], b=[2.0, 1.0])) == 0
+    assert combined_rank("b")(ranked(a=[9.0, 1.0], b=[1.0, 2.0])) == 1
+    assert repr(pickle.loads(pickle.dumps(refit))) == "combined_rank('a', 'b')"
+
+
+@pytest.mark.parametrize("names", [(), (1,), (["a", "b"],)])
+def test_ranks_are_of_named_scores(names):
+    with pytest.raises(ValueError, match="names must be"):
+        combined_rank(*names)
+
+
+def test_a_random_search_by_ranks_finds_the_true_model():
+    scoring = {"geometry": SCORERS[0], "spectrum": SCORERS[1], "forecast": SCORERS[2]}
+    search = RandomizedSearchCV(
+        Rotation(),
+        {"factor": [1.0, 1e9, 0.9], "angle": [0.1, 0.3]},
+        n_iter=6,
+        scoring=scoring,
+        refit=combined_rank(*scoring),
+        cv=TimeSeriesSplit(2),
+        random_state=0,
+    ).fit(circle())
+    assert search.best_params_ == {"factor": 1.0, "angle": 0.1}
+
+
+@pytest.mark.parametrize("scorer", [*SCORERS, free_run_scorer])
+def test_halving_gives_more_epochs_to_fewer(scorer):
+    search = HalvingGridSearchCV(
+        DSReconstructor(init="random", solver="adam", random_state=0),
+        {"n_hidden": [2, 5, 10, 20]},
+        resource="max_iter",
+        min_resources=1,
+        max_resources=4,
+        factor=2,
+        scoring=scorer,
+        cv=TimeSeriesSplit(2),
+        random_state=0,
+    ).fit(make_van_der_pol(200, random_state=0))
+    assert search.n_candidates_ == [4, 2, 1] and search.n_resources_ == [1, 2, 4]
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
