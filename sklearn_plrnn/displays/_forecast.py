@@ -4,9 +4,8 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted
 
-from ._observed import check_series, choose, default_names, names_of
+from ._observed import check_reconstruction, check_series, choose, default_names, names_of
 from ._style import DATA, MODEL, axes_for, keep, legend_above, plain, style, time_label, view
 
 
@@ -136,7 +135,7 @@ class ForecastDisplay:
         display : ForecastDisplay
             Drawn.
         """
-        check_is_fitted(estimator)
+        check_reconstruction(estimator)
         check_scalar(coverage, "coverage", Real, min_val=0, max_val=1, include_boundaries="neither")
         n_past = n_timesteps if n_past is None else n_past
         check_scalar(n_past, "n_past", Integral, min_val=1)

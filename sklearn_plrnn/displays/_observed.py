@@ -49,9 +49,18 @@ def check_series(x, name, n_variables=None):
     return x
 
 
+def check_reconstruction(estimator):
+    """A fitted estimator that runs by itself, and not one that needs inputs to say anything."""
+    if not hasattr(estimator, "forecast"):
+        raise TypeError(
+            f"estimator must be a fitted DSReconstructor; got {type(estimator).__name__}."
+        )
+    check_is_fitted(estimator)
+
+
 def single_run(estimator, X):
     """Observed rows of one trajectory, and a free run from the first of them."""
-    check_is_fitted(estimator)
+    check_reconstruction(estimator)
     if np.ndim(X) != 2:
         raise ValueError(
             f"X has {np.ndim(X)} dimensions; expected one trajectory, (time, feature). Choose one "

@@ -10,7 +10,8 @@ from ._style import DATA, MODEL, OTHER, keep, marker_style, space_axes, style, v
 class PhaseSpaceDisplay:
     """A simulated attractor over the measured one, in two or three of the observed variables.
 
-    Made by `from_estimator` or `from_predictions`.
+    Made by `from_estimator` or `from_predictions`. What is farther from the measured attractor than
+    half its range, in any variable shown, is left out.
 
     Parameters
     ----------
@@ -156,9 +157,12 @@ class PhaseSpaceDisplay:
         thin = {"linewidth": 0.5, "alpha": 0.8}
         observed = style(Line2D, {"color": DATA, "label": "measured"} | thin, observed_kwargs)
         free = style(Line2D, {"color": MODEL, "label": "free run"} | thin, simulated_kwargs)
+        low, high = view((self.simulated if self.observed is None else self.observed)[:, chosen])
+        is_far = lambda x: ((x[:, chosen] < low) | (x[:, chosen] > high)).any(axis=1)
         self.observed_ = None if self.observed is None else draw(self.observed, observed)
-        self.simulated_ = draw(self.simulated, free)
-        near = [orbit for orbit in self.orbits if self._is_near(orbit, chosen)]
+        far = is_far(self.simulated)[:, None]
+        self.simulated_ = draw(np.where(far, np.nan, self.simulated), free)
+        near = [orbit for orbit in self.orbits if not is_far(orbit.observations).any()]
         self.n_outside_ = len(self.orbits) - len(near)
         self.orbits_ = [
             draw(points, style(Line2D, {"label": label} | look, orbit_kwargs))
@@ -170,12 +174,6 @@ class PhaseSpaceDisplay:
         for handle in legend.get_lines():
             handle.set_linewidth(max(1.5, handle.get_linewidth()))
         return keep(self, [ax])
-
-    def _is_near(self, orbit, chosen):
-        """Whether an orbit can be shown without shrinking everything else."""
-        low, high = view((self.simulated if self.observed is None else self.observed)[:, chosen])
-        points = orbit.observations[:, chosen]
-        return not np.any((points < low) | (points > high))
 
 
 def _grouped(orbits):

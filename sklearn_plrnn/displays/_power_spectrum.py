@@ -83,8 +83,9 @@ class PowerSpectrumDisplay:
         display : PowerSpectrumDisplay
             Drawn.
         """
+        run = single_run(estimator, X)
         options = {"sigma": sigma, "dt": dt, "feature_names": names_of(estimator), "ax": ax}
-        return cls.from_predictions(*single_run(estimator, X), **options, **kwargs)
+        return cls.from_predictions(*run, **options, **kwargs)
 
     @classmethod
     def from_predictions(

@@ -104,6 +104,6 @@ def marker_style(kind, colour):
     }
 
 
-def time_label(dt, word="time"):
-    """Label of an axis of time, which counts steps where a step has no duration."""
-    return "steps" if dt == 1 else word
+def time_label(dt):
+    """What an axis of time counts: steps, where a step has no duration."""
+    return "steps" if dt == 1 else "time"

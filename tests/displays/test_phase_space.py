@@ -54,6 +54,16 @@ def test_orbits_are_marked_by_kind_and_cycles_are_closed():
     assert display.ax_.get_xlim()[1] < 2
 
 
+@pytest.mark.parametrize("features", [[0, 1], [0, 1, 2]])
+def test_a_run_that_explodes_hides_nothing(features, rng):
+    X = rng.uniform(size=(50, 3))
+    run = X * np.geomspace(1, 1e300, 50)[:, None]
+    run[-1] = np.inf
+    display = PhaseSpaceDisplay.from_predictions(X, run, features=features)
+    display.figure_.canvas.draw()
+    assert display.ax_.get_xlim()[0] > -0.6 and display.ax_.get_xlim()[1] < 1.6
+
+
 def test_the_picture_has_two_or_three_dimensions(rng):
     X = rng.normal(size=(20, 4))
     assert PhaseSpaceDisplay.from_predictions(None, X).ax_.name == "3d"

@@ -4,7 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from sklearn.exceptions import NotFittedError
 
+from sklearn_plrnn import DSReconstructor, RegularizedPLRNNRegressor
 from sklearn_plrnn.displays import (
     EigenvalueDisplay,
     ForecastDisplay,
@@ -148,3 +150,12 @@ def test_features_by_name_or_index(model, frame):
 def test_one_trajectory_at_a_time(display, model, frame):
     with pytest.raises(ValueError, match="X has 3 dimensions; expected one trajectory"):
         display.from_estimator(model, np.stack([frame, frame]))
+
+
+@pytest.mark.parametrize("display", [ForecastDisplay, PhaseSpaceDisplay, PowerSpectrumDisplay])
+def test_only_a_reconstruction_runs_by_itself(display, frame):
+    regressor = RegularizedPLRNNRegressor(4, max_iter=1).fit(frame, frame["a&b"])
+    with pytest.raises(TypeError, match="must be a fitted DSReconstructor; got Regularized"):
+        display.from_estimator(regressor, frame)
+    with pytest.raises(NotFittedError):
+        display.from_estimator(DSReconstructor(), frame)
