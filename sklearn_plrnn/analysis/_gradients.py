@@ -32,9 +32,7 @@ class GradientNorms(NamedTuple):
     upper: np.ndarray | None  # (T,) bounds on these
     lower: np.ndarray | None
     contraction: float  # largest norm of a Jacobian over the second half
-    contraction_of_others: (
-        float | None
-    )  # largest norm of a Jacobian among the units not regularized
+    contraction_of_others: float | None  # the same among units not regularized, over all of it
 
 
 @validate_params(
