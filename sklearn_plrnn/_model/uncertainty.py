@@ -38,13 +38,12 @@ class Windows(NamedTuple):
         """Windows from (states, inputs, rows, known), each (T_i, ...), of all trajectories."""
         lead = min(LEAD, max(len(x[0]) for x in trajectories) - 1)
         begins = [(i, t) for i, x in enumerate(trajectories) for t in range(len(x[0]) - lead)]
-        rng = np.random.default_rng(0)
-        chosen = rng.choice(len(begins), min(len(begins), MAX_WINDOWS), replace=False)
+        size = min(len(begins), MAX_WINDOWS)
+        chosen = np.random.default_rng(0).choice(begins, size, replace=False)
+        starts = np.stack([trajectories[i][0][t] for i, t in chosen])
         cut = lambda k: np.stack(
-            [trajectories[i][k][t + 1 : t + lead + 1] for i, t in (begins[c] for c in chosen)],
-            axis=1,
+            [trajectories[i][k][t + 1 : t + lead + 1] for i, t in chosen], axis=1
         )
-        starts = np.stack([trajectories[i][0][t] for i, t in (begins[c] for c in chosen)])
         return cls(starts, *map(cut, (1, 2, 3)))
 
 
@@ -83,22 +82,18 @@ def estimate_noise(f, params, readout, windows, level):
 def sample_paths(f, params, readout, start, noise, n_timesteps, n_samples, inputs, rng):
     """Measured rows (T, n_samples, B, N) that may follow states (B, M); float64."""
     B, M = start.shape
+    back = np.linalg.pinv(readout.matrix(params)[0].astype(float)).T
+
+    def noise_of(deviations, *shape):
+        """Of latent states, with those standard deviations (N,) when it is read out."""
+        return rng.normal(0, deviations, (*shape, len(deviations))) @ back
+
     starts = np.repeat(start[None], n_samples, axis=0).reshape(-1, M)
-    starts = _shaken(starts, noise.observation, readout, params, rng)
-    still = np.zeros(M)
-    shake = lambda n: _shaken(
-        np.broadcast_to(still, (n, len(starts), M)), noise.process, readout, params, rng
-    ).astype(start.dtype)
+    starts = starts + noise_of(noise.observation, len(starts))
+    shake = lambda n: noise_of(noise.process, n, len(starts)).astype(start.dtype)
     if inputs is not None and inputs.shape[1] > 1:
         inputs = np.tile(inputs, (1, n_samples, 1))
     output = lambda states: readout.output(params, states)
     rows, _ = simulate(f, params, output, starts.astype(start.dtype), n_timesteps, inputs, shake)
     rows = rows + rng.normal(0, noise.observation, rows.shape)
     return rows.reshape(n_timesteps, n_samples, B, -1)
-
-
-def _shaken(states, deviations, readout, params, rng):
-    """States with noise in them that has those standard deviations (N,) when it is read out."""
-    back = np.linalg.pinv(readout.matrix(params)[0].astype(float)).T
-    noise = rng.normal(0, deviations, (*states.shape[:-1], len(deviations)))
-    return states + noise @ back

@@ -14,6 +14,7 @@ from math import comb
 import numpy as np
 
 from ._linear import solve_each
+from ._protocol import kinks_of
 
 CHUNK = 2**17  # regions at a time
 ON_KINK = 1e-9  # distance of a corner from another kink, relative to the terms that cancel
@@ -41,10 +42,8 @@ def possible_patterns(f):
 
 def _kinks(f):
     """Normals (P, r) and offsets (P,) of kinks, which units (L,) have one, what the others do."""
-    L = f.n_hidden
-    V = np.eye(L) if f.V is None else f.V
-    theta = np.zeros(L) if f.theta is None else f.theta
-    always_on = np.zeros(L, bool) if f.always_on is None else f.always_on
+    V, theta = kinks_of(f)
+    always_on = np.zeros(f.n_hidden, bool) if f.always_on is None else f.always_on
     moving = ~always_on & V.any(axis=1)
     _, sizes, axes = np.linalg.svd(V[moving], full_matrices=False)
     seen = axes[sizes > 1e-12 * sizes.max(initial=0)]

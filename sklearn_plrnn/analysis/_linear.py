@@ -1,4 +1,4 @@
-"""Many small linear systems at once, some of them singular."""
+"""Many small matrices at once, some of them singular."""
 
 import numpy as np
 
@@ -12,3 +12,8 @@ def solve_each(A, b):
         regular = np.linalg.det(A) != 0
         x[regular] = np.linalg.solve(A[regular], b[regular][..., None])[..., 0]
         return x
+
+
+def times(J, z):
+    """Products (..., M) of J (..., M, M) and z (..., M)."""
+    return (J @ z[..., None])[..., 0]

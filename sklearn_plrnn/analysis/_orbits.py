@@ -16,8 +16,8 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from .._random_state import local_random_state
 from ._arrangement import n_regions, possible_patterns
-from ._linear import solve_each
-from ._protocol import check_states, observe, piecewise_of
+from ._linear import solve_each, times
+from ._protocol import check_states, kinks_of, observe, piecewise_of
 
 CHUNK = 2**22  # numbers in a batch of Jacobians
 AGREES = 1e-9  # preactivation on the wrong side of a kink, relative to its terms
@@ -300,29 +300,25 @@ def _solve(f, patterns):
     product, offset = J[:, 0], c[:, 0]
     with np.errstate(over="ignore", invalid="ignore"):
         for i in range(1, J.shape[1]):
-            offset = _times(J[:, i], offset) + c[:, i]
+            offset = times(J[:, i], offset) + c[:, i]
             product = J[:, i] @ product
         states = [solve_each(np.eye(f.n_components) - product, offset)]
         for i in range(J.shape[1] - 1):
-            states.append(_times(J[:, i], states[-1]) + c[:, i])
+            states.append(times(J[:, i], states[-1]) + c[:, i])
     states = np.stack(states, axis=1)
     finite = np.isfinite(states).all(axis=(1, 2))
     states, patterns = states[finite], patterns[finite]
-    V, theta = np.eye(f.n_components) if f.V is None else f.V, 0 if f.theta is None else f.theta
+    V, theta = kinks_of(f)
     slack = AGREES * (np.abs(states) @ np.abs(V).T + np.abs(theta))
     wrong = f.pattern(states) != patterns
     real = ~(wrong & (np.abs(f.preactivation(states)) > slack)).any(axis=(1, 2))
     return states[real], states[~real]
 
 
-def _times(J, z):
-    return (J @ z[..., None])[..., 0]
-
-
 def _starting_patterns(f, order, n_starts, starts, rng):
     """Patterns (n, order, L): half along runs, half unrelated, around the kinks."""
     M = f.n_components
-    V, theta = np.eye(M) if f.V is None else f.V, 0 if f.theta is None else f.theta
+    V, theta = kinks_of(f)
     with np.errstate(divide="ignore", invalid="ignore"):
         distances = np.abs(theta) / np.linalg.norm(V, axis=1)
     size = np.median(distances[np.isfinite(distances)]) or 1

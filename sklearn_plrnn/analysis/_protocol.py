@@ -47,6 +47,12 @@ def piecewise_of(model):
     return PiecewiseLinearMap(*map(double, f))
 
 
+def kinks_of(f):
+    """V (L, M) and theta (L,) of a map, with what is left out where they are 1 and 0."""
+    V = np.eye(f.n_hidden) if f.V is None else f.V
+    return V, np.zeros(f.n_hidden) if f.theta is None else f.theta
+
+
 def check_states(states, n_components, name="states"):
     """Latent states (T, M) in double precision."""
     states = check_array(states, dtype=np.float64, input_name=name)

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
+from ._linear import times
 from ._orbits import fixed_points
 from ._protocol import check_states, observe, piecewise_of
+from ._regions import linear_regions
 
 
 class TimeConstants(NamedTuple):
@@ -171,11 +173,7 @@ def line_attractor_directions(model, states, *, tol=0.05):
     """
     f = piecewise_of(model)
     states = check_states(states, f.n_components)
-    patterns, regions, counts = np.unique(
-        f.pattern(states), axis=0, return_inverse=True, return_counts=True
-    )
-    order = np.argsort(-counts, kind="stable")
-    patterns, counts, regions = patterns[order], counts[order], np.argsort(order)[regions.ravel()]
+    regions, patterns, counts, *_ = linear_regions(f, states)
     eigenvalues, directions = np.linalg.eig(f.region(patterns)[0])
     eigenvalues, directions = eigenvalues.astype(complex), directions.astype(complex)
     nearest = np.argsort(np.abs(eigenvalues - 1), axis=1, kind="stable")
@@ -185,7 +183,7 @@ def line_attractor_directions(model, states, *, tol=0.05):
     gains = np.where(fast, 1 / np.where(fast, 1 - eigenvalues, 1), 0)
     # A defective Jacobian has no basis of eigenvectors; the least-squares one will do.
     relax = (directions * gains[:, None]) @ np.linalg.pinv(directions)
-    points = states + _times(relax.real[regions], f.step(states) - states)
+    points = states + times(relax.real[regions], f.step(states) - states)
     inside = (f.pattern(points) == patterns[regions]).all(axis=1)
     drift = np.linalg.norm(f.step(points) - points, axis=1)
     return SlowManifold(
@@ -199,7 +197,3 @@ def line_attractor_directions(model, states, *, tol=0.05):
         inside,
         drift,
     )
-
-
-def _times(J, z):
-    return (J @ z[..., None])[..., 0]
