@@ -39,10 +39,9 @@ class FreeRunScores(NamedTuple):
     @classmethod
     def of(cls, objective, series):
         """Scores against the segments of a standardized series."""
-        begins, lengths = _cut(series.lengths)
-        rows = [slice(b, b + n) for b, n in zip(begins, lengths, strict=True)]
-        observed = np.where(series.weights > 0, series.targets, np.nan)
+        observed, rows = _observed(series)
         segments, inputs = [observed[r] for r in rows], None
+        begins, lengths = [r.start for r in rows], [len(x) for x in segments]
         skipped = int(TRANSIENT * max(lengths))
         if objective.n_inputs:
             skipped = 0
@@ -93,6 +92,19 @@ def _has_settled(x):
         return False
     (a, b), (s, t) = ([f(half, axis=0) for half in halves] for f in (np.nanmean, np.nanstd))
     return bool(np.all(np.abs(a - b) < 1) and np.all((s < 2 * t) & (t < 2 * s)))
+
+
+def noise_of(series):
+    """Noise level (N,) of a standardized series."""
+    observed, rows = _observed(series)
+    return noise_level([observed[r] for r in rows])
+
+
+def _observed(series):
+    """Rows with NaN where nothing was measured, and the slices of them that are segments."""
+    begins, lengths = _cut(series.lengths)
+    observed = np.where(series.weights > 0, series.targets, np.nan)
+    return observed, [slice(b, b + n) for b, n in zip(begins, lengths, strict=True)]
 
 
 def noise_level(segments):
