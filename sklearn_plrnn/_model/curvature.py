@@ -108,11 +108,15 @@ def to_parameters(objective, params, H, gradient):
 def _penalties(objective, params):
     """Diagonal of the second derivative (of a sum of squares), and the gradient."""
     value = lambda p: objective.penalties(p, objective.cell.lower(p))
-    at = lambda p: np.concatenate(
-        [
-            np.zeros(params[name].size) if x is None else x.ravel().astype(float)
-            for name, x in value_and_gradients(value, p)[1].items()
-        ]
-    )
-    gradient = at(params)
-    return at({name: x + 1 for name, x in params.items()}) - gradient, gradient
+    gradient = gradient_vector(value, params)
+    return gradient_vector(value, {name: x + 1 for name, x in params.items()}) - gradient, gradient
+
+
+def gradient_vector(function, params):
+    """Gradient in the order of the parameters, in double precision."""
+    slopes = value_and_gradients(function, params)[1]
+    parts = [
+        np.zeros(x.size) if slopes[name] is None else slopes[name].ravel()
+        for name, x in params.items()
+    ]
+    return np.concatenate(parts).astype(float)

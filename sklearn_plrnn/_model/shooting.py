@@ -4,21 +4,25 @@ A window runs freely from a state of its own, which no noisy row is to fix: a fe
 Gauss-Newton steps find, for every window by itself, the state from which the run fits best. In the
 normal equations of the parameters that state is eliminated; what parameters do is projected onto
 the complement of what the start can do (variable projection, Golub and Pereyra 1973; QR of dz_t /
-dz_0). Rows that were not measured have weight zero. What a window does not determine, such as units
+dz_0). The matrix comes from some of the windows only: whether a step is right depends on the
+gradient, and that of many more is cheap, for it takes one pass backward and no derivative of single
+rows. Rows that were not measured have weight zero. What a window does not determine, such as units
 that are not observed, a weak prior ties to the state that the readout suggests for its first row,
 and this teaches the readout where unobserved units start.
 """
 
 from typing import NamedTuple
 
+import autograd.numpy as anp
 import numpy as np
 
-from .._recurrence import Workspace
+from .._recurrence import Workspace, propagate
 from .._recurrence.sensitivities import forward_sensitivities, normal_equations
-from .curvature import to_parameters
-from .objective import Objective
+from .curvature import gradient_vector, to_parameters
+from .objective import Batch, Objective
 
 ROWS_PER_SEQUENCE = 25  # asked for; windows are many and small, and all their rows count
+ROWS_PER_PARAMETER = 50  # in the matrix
 INNER_STEPS = 3  # for the start states
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
@@ -61,7 +65,7 @@ class Shooting(NamedTuple):
         return float(np.mean(errors)) + float(self.objective.penalties(params, f))
 
     def best_starts(self, params, batch):
-        """States (B, M) from which free runs fit the windows best, and their errors (B,)."""
+        """States (B, M) from which free runs fit the windows best, their errors (B,), the runs."""
         start = self._suggested(params, batch)
         found = self._run(params, batch, start)
         errors, damping = _errors(found), np.full(len(start), DAMPING)
@@ -76,7 +80,7 @@ class Shooting(NamedTuple):
                 *(_where(is_better, *x) for x in zip(at_trial[:2], found[:2], strict=True)), None
             )
             damping = np.where(is_better, damping / 10, damping * 10)
-        return start, errors
+        return start, errors, found
 
     def _suggested(self, params, batch):
         return self.objective.readout.start(params, batch.observed[0], batch.known[0])
@@ -163,25 +167,64 @@ class Shooting(NamedTuple):
 
     def _normal_equations(self, params, batches, n_sequences, n_samples, rng):
         """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
-        n_rows = ROWS_PER_SEQUENCE * n_sequences
-        count, n_windows, workspace = 0, 0, Workspace()
+        n_curved = ROWS_PER_PARAMETER * sum(x.size for x in params.values())
+        taken = _enough(batches, max(ROWS_PER_SEQUENCE * n_sequences, n_curved))
+        curved, workspace = _enough(taken, n_curved), Workspace()
+        H, gradient = normal_equations(self._rows(params, batch, workspace) for batch in curved)
+        n_curved, n_windows = (sum(b.targets.shape[1] for b in x) for x in (curved, taken))
+        H, gradient = to_parameters(self.objective, params, H / n_curved, gradient / n_windows)
+        for batch in taken[len(curved) :]:
+            share = batch.targets.shape[1] / n_windows
+            gradient += share * self._gradient(params, batch, workspace)
+        return H, gradient
 
-        def blocks():
-            nonlocal count, n_windows
-            for batch in batches:
-                start, errors = self.best_starts(params, batch)
-                found = self._run(params, batch, start, of_parameters=True, workspace=workspace)
-                kept = errors < LOST
-                r, J = _project(*(x[kept] for x in found))
-                size = J.dtype.type(np.sqrt(len(start)))  # a batch's weights are divided by it
-                yield J.reshape(-1, J.shape[-1]) * size, r.ravel() * size
-                n_windows += len(start)
-                count += int((batch.weights > 0).sum())
-                if count >= n_rows:
-                    return
+    def _rows(self, params, batch, workspace):
+        """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do."""
+        start, errors, _ = self.best_starts(params, batch)
+        found = self._run(params, batch, start, of_parameters=True, workspace=workspace)
+        r, of_start, J = (x[errors < LOST] for x in found)
+        Q = np.linalg.qr(of_start)[0]
+        r, J = _off(Q, r[..., None]), _off(Q, J)
+        size = J.dtype.type(np.sqrt(len(start)))  # a batch's weights are divided by it
+        return J.reshape(-1, J.shape[-1]) * size, r.ravel() * size
 
-        H, gradient = normal_equations(blocks())
-        return to_parameters(self.objective, params, H / n_windows, gradient / n_windows)
+    def _gradient(self, params, batch, workspace):
+        """The gradient of the same windows alone, in the order of the parameters, no penalties."""
+        start, errors, found = self.best_starts(params, batch)
+        kept, T, readout = errors < LOST, len(batch.targets), self.objective.readout
+        batch = Batch(*(None if x is None else x[:, kept] for x in batch))
+        start, r, of_start = start[kept], found.residuals[kept], found.of_start[kept]
+        r = _off(np.linalg.qr(of_start)[0], r[..., None])[..., 0]
+        of_rows, of_prior = np.split(r, [r.shape[1] - start.shape[1]], axis=1)
+        of_rows = of_rows.reshape(len(r), T + 1, -1).swapaxes(0, 1) * self._root_weights(batch)
+        of_prior = of_prior * self._root_prior(batch)
+
+        def linearized(p):
+            f, linear = self.objective.cell.lower(p), readout.linear(p)
+            options = {"C": p.get("C"), "n_timesteps": T, "workspace": workspace}
+            inputs = batch.inputs if "C" in p else None
+            outputs = propagate(f, start, inputs, readout=linear, **options)
+            if linear is None:
+                outputs = readout.output(p, outputs)
+            ties = params | {name: p[name] for name in ("initial_state", "E") if name in p}
+            return (
+                anp.sum(of_rows[1:] * outputs)
+                + anp.sum(of_rows[0] * readout.output(p, start))
+                - anp.sum(of_prior * self._suggested(ties, batch))
+            )
+
+        return gradient_vector(linearized, params)
+
+
+def _enough(batches, n_rows):
+    """The first batches, until they have so many rows that count."""
+    taken, count = [], 0
+    for batch in batches:
+        taken.append(batch)
+        count += np.count_nonzero(batch.weights)
+        if count >= n_rows:
+            break
+    return taken
 
 
 def _read_out(readout, params, found):
@@ -237,8 +280,6 @@ def _damped_step(found, damping):
     return np.linalg.solve(H, J.swapaxes(1, 2) @ r[..., None])[..., 0]
 
 
-def _project(r, of_start, J):
-    """Residuals and derivatives by parameters, off what start states can do."""
-    Q = np.linalg.qr(of_start)[0]
-    J -= Q @ (Q.swapaxes(1, 2) @ J)
-    return r - (Q @ (Q.swapaxes(1, 2) @ r[..., None]))[..., 0], J
+def _off(Q, x):
+    """What of x (B, R, columns) is orthogonal to the columns of Q (B, R, M)."""
+    return x - Q @ (Q.swapaxes(1, 2) @ x)

@@ -96,6 +96,10 @@ class Run:
             end_bar = pullback.start
             yield Stretch(*given, of_outputs, self._tape, pullback)
 
+    def tape(self):
+        """What a forward pass leaves that keeps all steps; it lives in the workspace."""
+        return self._forward(self.given[0], slice(self.shape[0]))
+
     def at(self, rows):
         """Inputs, targets and gain of one or several steps; None where there are none."""
         return [None if x is None else x[rows] for x in self._over_time]

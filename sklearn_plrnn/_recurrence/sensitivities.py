@@ -82,53 +82,54 @@ def forward_sensitivities(f, start, *args, of_parameters=True, **options):
     The Jacobian lives in `workspace`, if there is one. Without `of_parameters` only the start's.
     """
     run = Run(*run_arguments(f, start, *args, **options))
-    ports, (T, B, M), dtype = run.ports, run.shape, f.W.dtype
-    columns, N = parameter_columns(f, ports), ports.n_outputs
-    n_columns = max(x.stop for x in columns.values())
-    outputs = np.empty((T, B, N), dtype)
-    starts = np.empty((B, T, N, M), dtype)
-    parameters, S = None, None
-    if of_parameters:
-        parameters = run.workspace.array("sensitivities", (B, T, N, n_columns), dtype)
-        # Columns of B and b do not feed back: they stay zero here, to be filled in at the output.
-        S, S_new = np.zeros((2, B, M, n_columns), dtype)
+    ports, (T, B, M), dtype, tape = run.ports, run.shape, f.W.dtype, run.tape()
+    inputs, _, gain = run.at(slice(T))
+    active = f.pattern(tape.forced)
+    J = _jacobians(f, active)
+    if gain is not None:
+        J *= (1 - gain)[..., None, :]  # of the state before it was forced
+    read = (lambda x: x[:, : ports.n_outputs]) if ports.B is None else (lambda x: ports.B @ x)
 
-    z = np.broadcast_to(run.given[0], (B, M)).astype(dtype)
-    S0 = np.broadcast_to(np.eye(M, dtype=dtype), (B, M, M))
+    starts = np.empty((B, T, ports.n_outputs, M), dtype)
+    S = np.eye(M, dtype=dtype)
     for t in range(T):
-        inputs, targets, gain = run.at(t)
-        if gain is not None:
-            z = z + gain * (targets - z)
-            S0 = S0 * (1 - gain)[..., None]
-        gated = f.W * f.pattern(z)[:, None, :]  # dF/da, a = V z + theta
-        J = gated.copy() if f.V is None else np.dot(gated, f.V)
-        J[:, range(M), range(M)] += f.A
-        if of_parameters:
-            if gain is not None:
-                S *= (1 - gain)[..., None]
-            np.matmul(J, S, out=S_new)
-            S, S_new = S_new, S
-            _add_direct(S, columns, f, z, gated, inputs)
-        S0 = J @ S0
-        z = f.step(z)
-        if inputs is not None:
-            z = z + (inputs if ports.C is None else inputs @ ports.C.T)
-        if ports.B is None:
-            outputs[t], starts[:, t] = z[:, :N], S0[:, :N]
-        else:
-            outputs[t], starts[:, t] = z @ ports.B.T + ports.b, ports.B @ S0
-        if of_parameters and ports.B is None:
-            parameters[:, t] = S[:, :N]
-        elif of_parameters:
-            parameters[:, t] = ports.B @ S
-            _own_rows(parameters[:, t], columns["B"], M)[...] = z[:, None, :]
+        S = J[t] @ S
+        starts[:, t] = read(S)
+    outputs = np.array(tape.outputs)
+    if not of_parameters:
+        return Sensitivities(outputs, None, starts)
+
+    columns = parameter_columns(f, ports)
+    n_columns = max(x.stop for x in columns.values())
+    parameters = run.workspace.array("sensitivities", (B, *starts.shape[1:3], n_columns), dtype)
+    # Columns of B and b do not feed back: they stay zero here, to be filled in at the output.
+    S, S_new = np.zeros((2, B, M, n_columns), dtype)
+    for t in range(T):
+        np.matmul(J[t], S, out=S_new)
+        S, S_new = S_new, S
+        _add_direct(S, columns, f, tape.forced[t], active[t], None if inputs is None else inputs[t])
+        parameters[:, t] = read(S)
+        if ports.B is not None:
+            _own_rows(parameters[:, t], columns["B"], M)[...] = tape.states[t + 1][:, None, :]
             _own_rows(parameters[:, t], columns["b"], 1)[...] = 1
     return Sensitivities(outputs, parameters, starts)
 
 
-def _add_direct(S, columns, f, z, gated, inputs):
+def _jacobians(f, active):
+    """``diag(A) + W D V`` for patterns (T, B, L), (T, B, M, M)."""
+    if f.V is None:
+        J = f.W * active[..., None, :]
+    else:  # a sum over active features of what each of them does
+        each = np.einsum("ml,ln->lmn", f.W, f.V).reshape(f.n_hidden, -1)
+        J = (active.astype(f.W.dtype) @ each).reshape(*active.shape[:2], *f.A.shape * 2)
+    np.einsum("tbmm->tbm", J)[...] += f.A
+    return J
+
+
+def _add_direct(S, columns, f, z, active, inputs):
     """Add dF/dparameters, what a step's own parameters do, to S (B, M, P)."""
     B, M, L = len(z), f.n_components, f.n_hidden
+    gated = f.W * active[:, None, :]  # dF/da, a = V z + theta
     _own_rows(S, columns["A"], 1)[...] += z[..., None]
     _own_rows(S, columns["W"], L)[...] += f.features(z)[:, None, :]
     _own_rows(S, columns["h"], 1)[...] += 1

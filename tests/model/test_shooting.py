@@ -63,6 +63,7 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
 ):
     """By variable projection the start states, at their best, do not count."""
     monkeypatch.setattr(shooting, "INNER_STEPS", 50)
+    monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", 0)
     # The start that B suggests depends on it, which the prior leaves out; what no unit that is on
     # tells needs a prior all the same.
     prior = {"identity": 0.3, "affine": 0.0, "relu": 1e-6}[readout]
@@ -72,6 +73,9 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
         goal, params, batch = problem(rng, cell, readout, M, missing, n_inputs, alpha=0.5)
         is_smooth = distance_to_kinks(goal, params, batch) > 1e-3
     _, gradient = goal.curvature()(params, [batch], 1, 1, rng)
+    # The second time the batch is met, it only adds to the gradient.
+    twice = goal.curvature()(params, [batch, batch], 10**9, 1, rng)[1]
+    np.testing.assert_allclose(twice, gradient, rtol=1e-6, atol=1e-9)
     vector, slopes = flatten(params)
     vector[...], step = gradient, 1e-5
     for name, x in params.items():
@@ -100,7 +104,7 @@ def test_steps_find_the_system_again(cell, rng):
 
 def test_start_states_are_better_than_noisy_rows(rng):
     goal, params, batch = problem(rng, "shallow", "identity", noise=0.3)
-    start, _ = goal.best_starts(params, batch)
+    start, *_ = goal.best_starts(params, batch)
     f, z = goal.objective.cell.lower(params), np.stack([start, batch.observed[0]])
     errors = np.zeros(2)
     for targets in batch.targets:
