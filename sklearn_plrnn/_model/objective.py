@@ -97,8 +97,15 @@ class Objective(NamedTuple):
         if self.forcing is None or self.schedule is None:
             return self
         strength = float(self.schedule.strength(self, progress, params, draw))
-        if strength == self.forcing.strength:
-            return self
+        return self if strength == self.stage else self.at_stage(strength)
+
+    @property
+    def stage(self):
+        """What `at_epoch` changes: the strength of forcing."""
+        return None if self.forcing is None else self.forcing.strength
+
+    def at_stage(self, strength):
+        """The same objective at another stage."""
         return self._replace(forcing=self.forcing._replace(strength=strength))
 
     def curvature(self, n_threads=1):

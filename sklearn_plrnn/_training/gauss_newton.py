@@ -22,23 +22,22 @@ MAX_EFFORT = 8  # times as many sequences, in the end, to find it
 
 def gauss_newton(run, rng):
     """Take steps until they no longer help, each from other sequences."""
-    curvature, damping, idle = run.curvature(), FIRST_DAMPING, 0
+    curvature, settings = run.curvature(), run.settings
     is_noisy = run.select is not None  # checkpoints are scored, the loss may be noise by now
     progress, effort = (PROGRESS_ABOVE_NOISE, MAX_EFFORT) if is_noisy else (PROGRESS, 1)
-    n_sequences = SEQUENCES_PER_PARAMETER * run.vector.size
-    most = effort * n_sequences
-    for n in range(run.settings.max_iter):
+    fewest = SEQUENCES_PER_PARAMETER * run.vector.size
+    damping, idle, n_sequences = run.recall(damping=FIRST_DAMPING, idle=0, n_sequences=fewest)
+    while run.n_iter < settings.max_iter and idle < MAX_IDLE:
         before = run.best_loss
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
         H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
         damping = _descend(run, H, gradient, damping)
         idle = 0 if run.best_loss < (1 - progress) * before else idle + 1
-        if idle and n_sequences < most:
+        if idle and n_sequences < effort * fewest:
             n_sequences *= 2  # what is left to gain may be less than the chance in so few
-        done = idle == MAX_IDLE
-        run.end_epoch(run.best_loss, run.best_loss, np.nan, done or n + 1 == run.settings.max_iter)
-        if done:
-            return
+        last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
+        run.end_epoch(run.best_loss, run.best_loss, np.nan, last)
+        run.save(rng, damping=damping, idle=idle, n_sequences=n_sequences)
 
 
 def _descend(run, H, gradient, damping):

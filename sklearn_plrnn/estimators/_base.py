@@ -5,9 +5,11 @@ one assignment at the very end: a fit that fails leaves the old model whole.
 """
 
 import copy
+import os
 import warnings
 from functools import partial
 from numbers import Integral, Real
+from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -21,8 +23,11 @@ from .._model.objective import Objective
 from .._model.regularization import PENALTIES, regularized_units
 from .._random_state import local_random_state
 from .._training.blas import single_threaded_blas
-from .._training.loop import SOLVERS, Settings, best_of, minimize, restarts, show, threads_within
+from .._training.checkpoint import StateFile, fingerprint
+from .._training.loop import SOLVERS, best_of, minimize, restarts, threads_within
 from .._training.optimizers import SCHEDULES
+from .._training.run import Result, Settings, show
+from .._version import __version__
 from ._sequences import Scaling
 
 
@@ -56,6 +61,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
         "on_interrupt": [StrOptions({"raise", "keep"})],
+        "checkpoint_dir": [str, os.PathLike, None],
         "verbose": ["verbose"],
         "dtype": [StrOptions({"float32", "float64"}), None],
     }
@@ -184,6 +190,8 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             settings=settings,
             optimizer_state=getattr(self, "optimizer_state_", None) if stream else None,
         )
+        if not stream:  # an epoch is over before its state is worth keeping
+            run = partial(run, path=self._state_path(run.keywords))
         earlier = getattr(self, "loss_curve_", []) if stream else []
         rng = local_random_state(self.random_state)
         # Each epoch of a stream has a seed of its own, also if they all begin with the same number.
@@ -197,6 +205,33 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         self._store(objective, best)
         self.restart_scores_ = [result.score for result in results]
         return [best, *(result for result in results if result is not chosen)]
+
+    def _checkpoint_folder(self):
+        """The folder for states of training runs, which is there now; None without any."""
+        if self.checkpoint_dir is None:
+            return None
+        if self.random_state is None:
+            raise ValueError(
+                f"checkpoint_dir={os.fspath(self.checkpoint_dir)!r} needs a random_state: with "
+                "None, a fit that is run again has other seeds, and never finds what the first one "
+                "left. Give an integer."
+            )
+        try:
+            Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"checkpoint_dir={os.fspath(self.checkpoint_dir)!r} is no folder, and cannot be "
+                f"made one: {error}"
+            ) from error
+        return Path(self.checkpoint_dir)
+
+    def _state_path(self, given):
+        """Where the states of runs that are given this go, but for their seeds."""
+        folder = self._checkpoint_folder()
+        if folder is None:
+            return None
+        settings = given["settings"]._replace(n_threads=1, verbose=0)  # which change no result
+        return folder / fingerprint(__version__, given | {"settings": settings})
 
     def _store(self, objective, result):
         """Parameters in the user's output units, and the history of training."""
@@ -238,11 +273,15 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         return params
 
 
-def _train_once(seed, *, problem, start, init, settings, optimizer_state):
-    """One restart, from its seed alone."""
+def _train_once(seed, *, problem, start, init, settings, optimizer_state, path=None):
+    """One restart, from its seed alone, or from the state of it on disk."""
+    file = StateFile(None if path is None else f"{path}-{seed}.npz")
+    if "result" in file.saved:
+        return Result(**file.saved["result"])
     objective, goal, series, held_out, make_batches, select = problem
     rng = np.random.default_rng(seed)
     batches = make_batches(series)
+    start = file.saved.get("params", start)
     if start is None:
         if settings.verbose:
             show(f"start: {init}")
@@ -251,4 +290,9 @@ def _train_once(seed, *, problem, start, init, settings, optimizer_state):
     held_out = None if held_out is None else make_batches(held_out)
     # Without integrators to start from there are none to hold back.
     rates = objective.rates(start, 1.0 if init == "random" else batches.span)
-    return minimize(goal, start, batches, held_out, settings, rng, select, optimizer_state, rates)
+    result = minimize(
+        goal, start, batches, held_out, settings, rng, select, optimizer_state, rates, file
+    )
+    if not result.interrupted:
+        file.write({"result": result._asdict()})
+    return result

@@ -108,6 +108,10 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         Whether `fit` goes on from the previous parameters (and its scaling of inputs).
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does after the best parameters so far have been stored.
+    checkpoint_dir : str, path-like or None, default=None
+        Folder in which unfinished training leaves its state, and finished training its result, so
+        that a fit that was killed and is run again with the same arguments goes on from there; see
+        the user guide on long runs. None keeps nothing on disk.
     verbose : bool or int, default=0
         Whether to show one updating line with stage, loss and rate.
     dtype : {"float32", "float64"} or None, default=None
@@ -231,6 +235,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         random_state=None,
         warm_start=False,
         on_interrupt="raise",
+        checkpoint_dir=None,
         verbose=0,
         dtype=None,
     ):
@@ -262,6 +267,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
             random_state=random_state,
             warm_start=warm_start,
             on_interrupt=on_interrupt,
+            checkpoint_dir=checkpoint_dir,
             verbose=verbose,
             dtype=dtype,
         )

@@ -60,6 +60,7 @@ class PathCV:
         X, y = indexable(X, y)
         alphas = self._path()
         folds = self._folds(sequences.container == "series", X, y, groups)
+        self._checkpoint_folder()  # before the plain models have seeds of their own
         model, in_folds = self._plain_models()
         scorer = check_scoring(model, self.scoring)
         weights = None

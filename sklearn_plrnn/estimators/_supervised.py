@@ -75,6 +75,7 @@ class SupervisedPLRNN(BasePLRNN):
         random_state=None,
         warm_start=False,
         on_interrupt="raise",
+        checkpoint_dir=None,
         verbose=0,
         dtype=None,
     ):
@@ -107,6 +108,7 @@ class SupervisedPLRNN(BasePLRNN):
         self.random_state = random_state
         self.warm_start = warm_start
         self.on_interrupt = on_interrupt
+        self.checkpoint_dir = checkpoint_dir
         self.verbose = verbose
         self.dtype = dtype
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn._model.cells import CELLS
 from sklearn_plrnn._model.readouts import READOUTS
-from sklearn_plrnn._training.loop import best_combined_rank
+from sklearn_plrnn._training.run import best_combined_rank
 from sklearn_plrnn.datasets import make_lorenz63, make_van_der_pol
 from sklearn_plrnn.metrics import prediction_error, state_space_divergence
 
@@ -459,6 +459,13 @@ def test_warm_start_goes_on(lorenz):
     assert model.fit(lorenz).best_loss_ < first
     with pytest.raises(ValueError, match="warm_start=True"):
         model.set_params(n_hidden=21).fit(lorenz)
+
+
+def test_a_warm_start_on_new_data_begins_as_the_model_that_there_was(lorenz):
+    model = quick(warm_start=True).fit(lorenz[:300])
+    expected = model.predict(lorenz)
+    model.set_params(max_iter=0).fit(10 + 3 * lorenz[300:500])
+    np.testing.assert_array_equal(model.predict(lorenz), expected)
 
 
 def test_a_failed_refit_leaves_the_old_model_whole(lorenz):

@@ -249,6 +249,14 @@ def test_warm_start_goes_on():
         model.set_params(n_components=7).fit(X, y)
 
 
+def test_a_warm_start_on_new_data_begins_as_the_model_that_there_was():
+    X, y = filtered_noise()
+    model = quick(warm_start=True).fit(X, y)
+    expected = model.predict(X)
+    model.set_params(max_iter=0).fit(10 + 3 * X[:50], y[:50] - 5)
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
 @pytest.mark.parametrize("rate", [1e3, 1e12])
 def test_divergence_is_never_silent_or_fatal(rate):
     X, y = filtered_noise(100)

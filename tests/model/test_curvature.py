@@ -11,7 +11,7 @@ from sklearn_plrnn._model.losses import LOSSES
 from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import Affine
 from sklearn_plrnn._model.regularization import PENALTIES
-from sklearn_plrnn._training.loop import flatten
+from sklearn_plrnn._training.run import flatten
 
 M, N, K, T, B = 4, 3, 2, 6, 5
 EXACT = 10**6  # samples: as many as there are outputs

@@ -11,7 +11,7 @@ from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
 from sklearn_plrnn._model.shooting import Shooting
-from sklearn_plrnn._training.loop import flatten
+from sklearn_plrnn._training.run import flatten
 
 T, B, N, K = 6, 5, 2, 1
 

@@ -5,7 +5,8 @@ import pytest
 
 from sklearn_plrnn._model.objective import Batch
 from sklearn_plrnn._training import gauss_newton
-from sklearn_plrnn._training.loop import Settings, minimize
+from sklearn_plrnn._training.loop import minimize
+from sklearn_plrnn._training.run import Settings
 
 
 class Bend:

@@ -1,0 +1,247 @@
+"""One run of training: how it is to go, its state from epoch to epoch, what it leaves.
+
+A `Run` keeps the best parameters and the history, wherever a solver may be. Its state at the end of
+an epoch, with what the solver needs to go on, is offered to a `StateFile`, and taken up from there.
+"""
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
+
+EXPLODED = 100.0  # times the value at the start: nothing is learned from there
+MAX_RETRIES = 8
+KEPT = (
+    "best",
+    "best_loss",
+    "loss_curve",
+    "validation_curve",
+    "checkpoints",
+    "checkpoint_scores",
+    "n_retries",
+    "stale",
+    "start_value",
+)  # on disk, besides what a solver adds
+
+
+class Settings(NamedTuple):
+    """How to minimize."""
+
+    solver: str = "adam"
+    learning_rate_init: float = 1e-3
+    learning_rate: str = "cosine"
+    max_iter: int = 100
+    max_grad_norm: float | None = None
+    tol: float = 1e-4
+    n_iter_no_change: int | None = None
+    n_checkpoints: int = 20
+    n_threads: int = 1
+    verbose: int = 0
+    keep_last: bool = False  # instead of the best: a step of a stream need not be progress yet
+
+
+class Result(NamedTuple):
+    """What a run of training leaves."""
+
+    params: dict
+    score: object  # smaller is better: best loss, or the scores of the chosen checkpoint
+    best_loss: float
+    loss_curve: list
+    validation_curve: list
+    n_iter: int
+    checkpoint_scores: list
+    interrupted: bool
+    diverged: bool
+    optimizer_state: dict | None = None  # moments of a first-order solver
+
+
+class Run:
+    """State of one training run: the parameter vector, the best one so far, the history."""
+
+    def __init__(self, objective, params, batches, held_out, settings, select, file):
+        self.batches, self.held_out = batches, held_out
+        self.settings, self.select, self.file = settings, select, file
+        self.vector, self.params = flatten(params)
+        self.gradient, self._gradient_parts = flatten(self.params)
+        self.best, self.best_loss = self.vector.copy(), np.inf
+        self.loss_curve, self.validation_curve = [], []
+        self.checkpoints, self.checkpoint_scores = [], []
+        self.n_retries, self.stale, self.interrupted = 0, 0, False
+        self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
+        self._objective = self._in_training = objective
+
+    @property
+    def n_iter(self):
+        """Epochs or iterations so far."""
+        return len(self.loss_curve)
+
+    def begin(self, rng):
+        """Count the start among the candidates, or take up the state that was saved."""
+        if self.file.saved:
+            self._resume(rng)
+            return
+        self.start_value = self.monitored()
+        if self.settings.verbose:
+            show("start", self.start_value, last=self.settings.max_iter == 0)
+        self.keep_if_best(self.start_value)
+        self.checkpoint()
+        self.save(rng)
+
+    def save(self, rng, **solver):
+        """Offer the state to the file, with what the solver has to `recall` to go on from here."""
+        self.file.offer(
+            lambda: {
+                "params": self.params,
+                "rng": rng.bit_generator.state,
+                "stage": getattr(self._in_training, "stage", None),
+                "solver": solver,
+                **{name: getattr(self, name) for name in KEPT},
+            }
+        )
+
+    def recall(self, **first):
+        """What the solver saved last; to begin with, `first`."""
+        return (first | self.file.saved.get("solver", {})).values()
+
+    def _resume(self, rng):
+        saved = self.file.saved
+        for name in KEPT:
+            setattr(self, name, saved[name])
+        rng.bit_generator.state = saved["rng"]
+        if saved["stage"] is not None:
+            self._enter(self._objective.at_stage(saved["stage"]))
+        if self.settings.verbose:
+            show(f"resumed after {self.n_iter}/{self.settings.max_iter}", self.best_loss)
+
+    def begin_epoch(self, progress, rng):
+        """Let an objective that changes during training do so; what is monitored stays the same."""
+        if not hasattr(self._in_training, "at_epoch"):
+            return
+        draw = lambda: next(iter(self.batches.epoch(rng)))
+        self._enter(self._in_training.at_epoch(progress, self.params, draw))
+
+    def _enter(self, objective):
+        if objective is not self._in_training:
+            self._in_training = objective
+            self._value_and_gradients = objective.buffered(self.settings.n_threads)[1]
+
+    def evaluate(self, batch):
+        """Value at the present parameters; the gradient is left in ``self.gradient``."""
+        value, gradients = self._value_and_gradients(self.params, batch)
+        for name, part in self._gradient_parts.items():
+            part[...] = 0 if gradients[name] is None else gradients[name]
+        return float(value)
+
+    def curvature(self):
+        """The objective's Gauss-Newton matrix and gradient, a function of params and batches."""
+        return self._objective.curvature(self.settings.n_threads)
+
+    def mean_value(self, batches):
+        """Value over all windows of `batches`."""
+        total, count = 0.0, 0
+        for batch in batches.whole():
+            size = batch.inputs.shape[1]
+            total += size * float(self._value(self.params, batch))
+            count += size
+        return total / count
+
+    @property
+    def is_monitored_in_passing(self):
+        """Whether the loss of a step is already the monitored value, before the step."""
+        return self.batches.is_single and self.held_out is None
+
+    def monitored(self):
+        """The value that decides which parameters are best."""
+        return self.mean_value(self.batches if self.held_out is None else self.held_out)
+
+    def keep_if_best(self, value, vector=None):
+        """Remember `vector` if `value` is the smallest so far; count epochs without progress."""
+        if not np.isfinite(value):
+            return
+        self.stale = 0 if value < self.best_loss - self.settings.tol else self.stale + 1
+        if value < self.best_loss:
+            self.best_loss = value
+            self.best[...] = self.vector if vector is None else vector
+
+    def checkpoint(self):
+        """Score the present parameters if there is a way to."""
+        if self.select is not None:
+            self.checkpoints.append(self.vector.copy())
+            self.checkpoint_scores.append(tuple(map(float, self.select(self.params))))
+
+    def exploded(self, value):
+        """Whether `value` is not finite, or absurd beside the start and the targets themselves."""
+        reference = self.start_value if np.isfinite(self.start_value) else 1.0
+        # A start that was solved for may leave next to nothing, to which no step can keep.
+        reference = max(reference, self.batches.target_power, np.finfo(float).tiny)
+        return not np.isfinite(value) or value > EXPLODED * reference
+
+    def is_stale(self):
+        """Whether held-out loss has stopped improving."""
+        patience = self.settings.n_iter_no_change
+        return self.held_out is not None and patience is not None and self.stale >= patience
+
+    def end_epoch(self, loss, value, rate, last):
+        """Record, keep the best, score a checkpoint when one is due, report.
+
+        `value` is the monitored one at the present parameters, None where it is not known.
+        """
+        settings, n = self.settings, self.n_iter + 1
+        self.loss_curve.append(loss)
+        if self.held_out is not None:
+            self.validation_curve.append(value)
+        if value is not None:
+            self.keep_if_best(value)
+        interval = max(1, settings.max_iter // settings.n_checkpoints)
+        if n % interval == 0 or last:
+            self.checkpoint()
+        if settings.verbose:
+            show(f"epoch {n}/{settings.max_iter}", loss, rate, last)
+
+    def result(self):
+        """Best parameters: of the checkpoints if they were scored, else of the monitored value."""
+        chosen, score = self.best, float(self.best_loss)
+        if self.settings.keep_last and np.isfinite(self.vector).all():
+            chosen = self.vector
+        if self.checkpoints:
+            i = best_combined_rank(self.checkpoint_scores)
+            chosen, score = self.checkpoints[i], self.checkpoint_scores[i]
+        self.vector[...] = chosen
+        return Result(
+            {name: x.copy() for name, x in self.params.items()},
+            score,
+            float(self.best_loss),
+            self.loss_curve,
+            self.validation_curve,
+            self.n_iter,
+            self.checkpoint_scores,
+            self.interrupted,
+            self.n_retries >= MAX_RETRIES or not (np.isfinite(self.best_loss) or self.interrupted),
+            self.optimizer_state,
+        )
+
+
+def flatten(params):
+    """One vector that holds all parameters, and the dict of views into it."""
+    vector = np.concatenate([np.ravel(x) for x in params.values()])
+    views, begin = {}, 0
+    for name, x in params.items():
+        views[name] = vector[begin : begin + x.size].reshape(x.shape)
+        begin += x.size
+    return vector, views
+
+
+def show(stage, loss=np.nan, rate=np.nan, last=False):
+    """One line that is written over, stage after stage."""
+    parts = [stage]
+    parts += [] if np.isnan(loss) else [f"loss {loss:.3e}"]
+    parts += [] if np.isnan(rate) else [f"rate {rate:.1e}"]
+    sys.stdout.write(f"\r{'  '.join(parts):<50}" + ("\n" if last else ""))
+    sys.stdout.flush()
+
+
+def best_combined_rank(scores):
+    """Index of the row whose ranks over all columns add up to the least; the later of equals."""
+    combined = scipy.stats.rankdata(np.nan_to_num(scores, nan=np.inf), axis=0).sum(axis=1)
+    return len(combined) - 1 - int(np.argmin(combined[::-1]))
