@@ -1,9 +1,8 @@
 """Piecewise-linear recurrent networks as scikit-learn estimators."""
 
-__version__ = "0.1.0.dev0"
-
 from . import analysis, datasets, displays, metrics, model_selection
 from ._show_versions import show_versions
+from ._version import __version__
 from .estimators import (
     DSReconstructor,
     DSReconstructorCV,
