@@ -38,7 +38,7 @@ def forward(f, ports, start, inputs, targets, gain, shape, workspace):
         outputs,
         forced,
         features,
-        full("full_inputs", inputs, 0 if inputs is None else inputs.shape[-1]),
+        full("full_inputs", inputs, M if ports.C is None else ports.C.shape[1]),
         full("full_targets", None if gain is None else targets, M),
         full("full_gain", gain, M),
     )

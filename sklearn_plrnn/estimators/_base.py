@@ -28,6 +28,8 @@ from .._training.loop import SOLVERS, best_of, minimize, restarts, threads_withi
 from .._training.optimizers import SCHEDULES
 from .._training.run import Result, Settings, show
 from .._version import __version__
+from ._documentation import page_template
+from ._persistence import check_shapes, with_version, without_version
 from ._sequences import Scaling
 
 
@@ -77,7 +79,22 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             with the readout "relu" from their relu, to observations in the user's units.
         """
         check_is_fitted(self)
-        return CELLS[self.architecture_](**self.sizes_).lower(self._params())
+        cell = CELLS[self.architecture_](**self.sizes_)
+        check_shapes(self, cell)
+        return cell.lower(self._params())
+
+    def __getstate__(self):
+        return with_version(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(without_version(state, type(self)))
+
+    _doc_link_module = "sklearn_plrnn"
+
+    @property
+    def _doc_link_template(self):
+        """What scikit-learn makes links of an HTML representation from."""
+        return page_template()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

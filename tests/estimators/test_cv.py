@@ -177,15 +177,6 @@ def test_parameters_are_those_of_the_plain_estimator(make):
         type(own)(4, ALPHAS)
 
 
-def test_pickles_and_clones(case):
-    make, X, y, _ = case
-    model = make().fit(X, y)
-    again = pickle.loads(pickle.dumps(model))
-    np.testing.assert_array_equal(again.predict(X), model.predict(X))
-    assert again.alpha_ == model.alpha_
-    assert not [name for name in vars(clone(model)) if name.endswith("_")]
-
-
 def test_a_number_of_alphas_is_a_grid_from_strong_to_weak():
     alphas = regressor(alphas=3, max_iter=0).fit(*series_data()).alphas_
     np.testing.assert_allclose(alphas[:-1] / alphas[1:], alphas[0] / alphas[1])

@@ -8,8 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_plrnn import RegularizedPLRNNRegressor
 from sklearn_plrnn._model.cells import CELLS
@@ -335,10 +334,8 @@ def test_precision_follows_the_data_or_the_parameter(dtype):
     np.testing.assert_allclose(model.predict(X), quick().fit(X, y).predict(X), rtol=0.02, atol=0.02)
 
 
-@pytest.mark.parametrize(
-    "kind", ["integer", "boolean", "fortran", "strided", "read-only", "memmap"]
-)
-def test_any_memory_layout_gives_the_same_fit(kind, tmp_path):
+@pytest.mark.parametrize("kind", ["integer", "boolean", "memmap"])
+def test_numbers_of_any_kind_give_the_same_fit(kind, tmp_path):
     X, y = filtered_noise(60)
     X = np.round(3 * X)
     if kind == "boolean":
@@ -347,9 +344,6 @@ def test_any_memory_layout_gives_the_same_fit(kind, tmp_path):
     given = {
         "integer": lambda: X.astype(int),
         "boolean": lambda: X,
-        "fortran": lambda: np.asfortranarray(X),
-        "strided": lambda: np.repeat(X, 2, axis=0)[::2],
-        "read-only": lambda: plain,
         "memmap": lambda: np.memmap(tmp_path / "X", float, "w+", shape=X.shape),
     }[kind]()
     if kind == "memmap":
@@ -359,17 +353,6 @@ def test_any_memory_layout_gives_the_same_fit(kind, tmp_path):
     fitted = quick().fit(given, y)
     np.testing.assert_array_equal(fitted.predict(given), quick().fit(plain, y).predict(plain))
     np.testing.assert_array_equal(given, kept)
-
-
-def test_pickles_and_clones():
-    X, y = filtered_noise(60)
-    model = quick().fit(X, y)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
-    assert len(pickle.dumps(model)) == pytest.approx(
-        len(pickle.dumps(quick().fit(np.tile(X, (20, 1)), np.tile(y, 20)))), rel=0.05
-    )
-    with pytest.raises(NotFittedError):
-        clone(model).predict(X)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,19 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.ensemble import BaggingRegressor, StackingRegressor, VotingRegressor
+from sklearn.ensemble import (
+    BaggingRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     HalvingGridSearchCV,
     KFold,
     RandomizedSearchCV,
@@ -332,7 +339,42 @@ def test_what_is_shuffled_across_time_matters_where_it_is_used(filtered):
     assert importance[:2].min() > 0.2 and abs(importance[2]) < 0.1
 
 
-def test_html_links_to_parts_of_a_pipeline():
+def test_labels_are_voted_and_stacked():
+    X = np.random.default_rng(0).normal(size=(80, 8))
+    y = np.where(np.abs(X.sum(axis=1)) > 2, "far", "near")
+    network = RegularizedPLRNNClassifier(6, max_iter=10, random_state=0)
+    members = [("network", network), ("linear", LogisticRegression())]
+    vote = VotingClassifier(members, voting="soft").fit(X, y)
+    each = [clone(model).fit(X, y).predict_proba(X) for _, model in members]
+    np.testing.assert_allclose(vote.predict_proba(X), np.mean(each, axis=0), rtol=1e-6)
+    stack = StackingClassifier(members, cv=2).fit(X, y)
+    np.testing.assert_allclose(stack.transform(X)[:, 0], each[0][:, 1], rtol=1e-6)
+    assert stack.score(X, y) > members[1][1].fit(X, y).score(X, y)
+
+
+def test_recordings_of_a_group_stay_together():
+    X, y = make_addition(24, 12, random_state=0)
+    groups = np.arange(24) % 4
+    scores = cross_val_score(regressor(), list(X), y, groups=groups, cv=GroupKFold(4))
+    found = []
+    for group in range(4):
+        train = groups != group
+        found.append(regressor().fit(X[train], y[train]).score(X[~train], y[~train]))
+    np.testing.assert_allclose(sorted(scores), sorted(found))
+
+
+def test_several_metrics_at_once(filtered):
+    X, y = filtered
+    scoring, folds = ["r2", "neg_mean_absolute_error"], TimeSeriesSplit(2)
+    result = cross_validate(regressor(initial_state="last"), X, y, cv=folds, scoring=scoring)
+    for i, (train, test) in enumerate(folds.split(X)):
+        model = regressor(initial_state="last").fit(X[train], y[train])
+        assert result["test_r2"][i] == model.score(X[test], y[test])
+        error = -np.abs(model.predict(X[test]) - y[test]).mean()
+        assert result["test_neg_mean_absolute_error"][i] == pytest.approx(error)
+
+
+def test_html_shows_the_parts_of_a_pipeline():
     html = make_pipeline(StandardScaler(), regressor(alpha=0.25))._repr_html_()
     assert "RegularizedPLRNNRegressor" in html and "StandardScaler" in html and "0.25" in html
 

@@ -66,6 +66,17 @@ def test_threads_change_nothing(n_sequences):
 
 
 @pytest.mark.parametrize("n_sequences", [2, 40])
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_inputs_for_which_there_are_no_weights_are_refused(engine, n_sequences, monkeypatch):
+    pytest.importorskip(engine)
+    monkeypatch.setenv(VARIABLE, engine)
+    problem = random_problem(0, 5, n_sequences, 4, inputs="mapped")
+    arrays = problem.arrays | {"inputs": np.ones((5, n_sequences, 1000))}
+    with pytest.raises(ValueError, match="1000"):
+        problem.solve(propagate, arrays)
+
+
+@pytest.mark.parametrize("n_sequences", [2, 40])
 def test_divergence_stays_visible(n_sequences):
     problem = random_problem(0, 3000, n_sequences, 4)
     problem.arrays["A"][:], problem.arrays["W"][:] = 3, 0
