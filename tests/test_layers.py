@@ -220,7 +220,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 STATE_AROUND_IMPORT = """
 import json, os, random, signal, sys, threading, warnings
-import autograd, joblib, numpy as np, scipy, sklearn.base, threadpoolctl
+import autograd, joblib, numpy as np, scipy, sklearn.model_selection, threadpoolctl
 
 def state():
     signals = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]

@@ -15,7 +15,8 @@ from functools import partial
 
 import numpy as np
 import scipy.optimize
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
 from .blas import single_threaded_blas
@@ -60,19 +61,37 @@ def minimize(
 
 def threads_within(n_restarts, n_jobs):
     """Threads that a single restart may use; several restarts are processes of one thread each."""
-    return effective_n_jobs(n_jobs) if n_restarts == 1 else 1
+    if n_restarts > 1:
+        return 1
+    with parallel_config(require="sharedmem"):  # the cores of a cluster are not this machine's
+        return effective_n_jobs(n_jobs)
 
 
 def restarts(train, seeds, n_jobs):
-    """Results of ``train(seed)`` for every seed; an interrupt keeps those that are done."""
-    if n_jobs in (None, 1) or len(seeds) == 1:
-        results = []
-        for seed in seeds:
-            results.append(train(seed))
-            if results[-1].interrupted:
+    """Results of ``train(seed)`` in the order of seeds; an interrupt keeps those that are done.
+
+    They run wherever joblib has been told to, a cluster perhaps; a single one, or one at a time, in
+    this process.
+    """
+    here = {"backend": "sequential"} if n_jobs == 1 or len(seeds) == 1 else {}
+    backend, _ = get_active_backend()
+    as_done = "generator_unordered" if here or backend.supports_return_generator else "list"
+    tasks = (delayed(_numbered)(train, i, seed) for i, seed in enumerate(seeds))
+    done = {}
+    try:
+        for i, result in Parallel(n_jobs, return_as=as_done, **here)(tasks):
+            done[i] = result
+            if result.interrupted:
                 break
-        return results
-    return Parallel(n_jobs=n_jobs)(delayed(train)(seed) for seed in seeds)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        done[i] = done[i]._replace(interrupted=True)
+    return [done[i] for i in sorted(done)]
+
+
+def _numbered(train, i, seed):
+    return i, train(seed)
 
 
 def best_of(results):

@@ -215,7 +215,8 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         seeds = rng.randint(2**31 - 1, size=len(earlier) + 1 if stream else self.n_init)
         seeds = seeds[-1:] if stream else seeds
         results = restarts(run, seeds, self.n_jobs)
-        best = chosen = best_of(results)
+        chosen = best_of(results)
+        best = chosen._replace(interrupted=any(result.interrupted for result in results))
         if stream:
             best = best._replace(loss_curve=[*earlier, *best.loss_curve], n_iter=len(earlier) + 1)
         self.optimizer_state_ = best.optimizer_state

@@ -115,7 +115,7 @@ class PathCV:
         if not isinstance(seed, Integral):  # all of a path shall hold out the same data
             seed = local_random_state(seed).randint(2**31 - 1)
         model = self._plain(**shared | {"random_state": seed})
-        return model, clone(model).set_params(n_jobs=None, on_interrupt="raise")
+        return model, clone(model).set_params(n_jobs=1, on_interrupt="raise")
 
     def _scores_by_weight(self, scorer):
         metric = self.score if self.scoring is None else getattr(scorer, "_score_func", scorer)

@@ -314,6 +314,16 @@ def test_an_interrupt_keeps_the_best_so_far(monkeypatch):
     assert model.n_iter_ == 20 and model.score(X, y) > 0.5
 
 
+def test_an_interrupt_is_raised_although_an_earlier_restart_is_the_best(monkeypatch):
+    X, y = filtered_noise(100)
+    interrupt_after(21, monkeypatch)
+    model = quick(max_iter=20, n_init=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    first, second = model.restart_scores_
+    assert first < second and model.n_iter_ == 20
+
+
 def test_an_interrupt_can_be_kept_quiet(monkeypatch):
     X, y = filtered_noise(100)
     interrupt_after(20, monkeypatch)

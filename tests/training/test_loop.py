@@ -1,10 +1,14 @@
 """The loop on quadratics: what it keeps, when it stops, how it recovers."""
 
+import _thread
+import threading
+
 import numpy as np
 import pytest
+from joblib import parallel_config
 from quadratic import TARGET, Quadratic, Shifts
 
-from sklearn_plrnn._training.loop import SOLVERS, best_of, minimize, restarts
+from sklearn_plrnn._training.loop import SOLVERS, best_of, minimize, restarts, threads_within
 from sklearn_plrnn._training.run import Result, Settings, best_combined_rank, flatten
 
 
@@ -212,13 +216,72 @@ def finished(score, interrupted=False):
 
 
 def test_restarts_come_back_in_the_order_of_their_seeds():
-    assert [r.score for r in restarts(finished, [3, 1, 2], None)] == [3, 1, 2]
-    assert [r.score for r in restarts(finished, [3, 1, 2], 2)] == [3, 1, 2]
+    second_is_done = threading.Event()
+
+    def train(seed):
+        assert seed == 2 or second_is_done.wait(60)
+        second_is_done.set()
+        return finished(seed)
+
+    with parallel_config("threading", n_jobs=2):
+        assert [r.score for r in restarts(train, [1, 2], None)] == [1, 2]
+    assert [r.score for r in restarts(train, [2, 1], None)] == [2, 1]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 3])
+def test_restarts_go_where_joblib_is_told_to_but_one_at_a_time_stays_here(n_jobs):
+    own = threading.get_ident()
+    elsewhere = lambda seed: finished(threading.get_ident() != own)
+    with parallel_config("threading", n_jobs=2):
+        assert all(r.score == (n_jobs != 1) for r in restarts(elsewhere, [1, 2], n_jobs))
+        assert not restarts(elsewhere, [1], n_jobs)[0].score
 
 
 def test_an_interrupt_ends_the_restarts():
     done = restarts(lambda seed: finished(seed, interrupted=seed == 1), [3, 1, 2], None)
     assert [r.score for r in done] == [3, 1]
+
+
+class Watched(Result):
+    """Tells when it is first looked at."""
+
+    seen = threading.Event()
+
+    @property
+    def interrupted(self):
+        self.seen.set()
+        return self[Result._fields.index("interrupted")]
+
+
+@pytest.mark.parametrize("n_done", [0, 1])
+def test_an_interrupt_while_others_work_keeps_the_restarts_that_are_done(n_done):
+    over = threading.Event()
+
+    def train(seed):
+        if seed < n_done:
+            return Watched(*finished(seed))
+        assert not n_done or Watched.seen.wait(60)
+        _thread.interrupt_main()  # as Ctrl-C does
+        over.wait(60)
+
+    with parallel_config("threading", n_jobs=2):
+        try:
+            (done,) = restarts(train, [0, 1], None)
+        except KeyboardInterrupt:
+            assert not n_done
+        else:
+            assert n_done and done.score == 0 and done.interrupted
+        finally:
+            over.set()
+
+
+def test_threads_are_of_this_machine():
+    assert threads_within(1, None) == threads_within(3, 2) == 1
+    assert threads_within(1, 3) == 3
+    with parallel_config("threading", n_jobs=2):
+        assert threads_within(1, None) == 2
+    with parallel_config("loky", n_jobs=2):
+        assert threads_within(1, None) == 1
 
 
 def test_best_of_restarts():
