@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
+from sklearn_plrnn._training import checkpoint
+
 COMMON = {
     "deadline": None,
     "print_blob": True,
@@ -31,6 +33,14 @@ def one_blas_thread():
 def rng():
     """A generator in the same state for every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """With `checkpoint_dir`, the state of every epoch is written."""
+    monkeypatch.setattr(checkpoint, "INTERVAL", -1)
+    monkeypatch.setattr(checkpoint, "SHARE", np.inf)
+    monkeypatch.setattr(checkpoint.os, "fsync", lambda file: None)  # which takes long
 
 
 @pytest.fixture

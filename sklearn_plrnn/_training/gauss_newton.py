@@ -27,7 +27,8 @@ def gauss_newton(run, rng):
     progress, effort = (PROGRESS_ABOVE_NOISE, MAX_EFFORT) if is_noisy else (PROGRESS, 1)
     fewest = SEQUENCES_PER_PARAMETER * run.vector.size
     damping, idle, n_sequences = run.recall(damping=FIRST_DAMPING, idle=0, n_sequences=fewest)
-    while run.n_iter < settings.max_iter and idle < MAX_IDLE:
+    while run.n_iter < settings.max_iter and idle < MAX_IDLE and not run.stopped:
+        run.begin_epoch()
         before = run.best_loss
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
         H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
@@ -37,7 +38,7 @@ def gauss_newton(run, rng):
             n_sequences *= 2  # what is left to gain may be less than the chance in so few
         last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last)
-        run.save(rng, damping=damping, idle=idle, n_sequences=n_sequences)
+        run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences)
 
 
 def _descend(run, H, gradient, damping):

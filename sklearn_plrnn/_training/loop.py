@@ -6,8 +6,9 @@ changes during training offers ``at_epoch(progress, params, draw)``, which is th
 epoch to come, to first-order solvers; what is monitored is always the value of the one given. To be
 resumed it has a number ``stage``, for which ``at_stage(stage)`` of the one given is the same again.
 The optimizer is wrapped, never asked: a run keeps the best parameters, goes back to them and
-halves the rate when the loss explodes, and ends with them whatever happens. One thing comes from
-above, as an argument: ``select(params)``, which scores checkpoints (smaller is better).
+halves the rate when the loss explodes, and ends with them whatever happens. Two things come from
+above, as arguments: ``select(params)``, which scores checkpoints (smaller is better), and a `watch`
+over the epochs, which is told when each begins and ends, and may stop the run.
 """
 
 import copy
@@ -39,6 +40,7 @@ def minimize(
     optimizer_state=None,
     rates=None,
     file=None,
+    watch=None,
 ):
     """Train from `params` on `batches`; return the best parameters met as a `Result`.
 
@@ -46,7 +48,8 @@ def minimize(
     `rates`, like `params`, are by what its steps are multiplied. A `StateFile` is where the state
     goes, and from where it is taken up; `params` are those saved in it, if there are any.
     """
-    run = Run(objective, params, batches, held_out, settings, select, file or StateFile(None))
+    file = file or StateFile(None)  # which keeps nothing
+    run = Run(objective, params, batches, held_out, settings, select, file, watch)
     run.optimizer_state = optimizer_state
     run.rates = 1 if rates is None else flatten(rates)[0]
     with single_threaded_blas(), np.errstate(all="ignore"):
@@ -81,7 +84,7 @@ def restarts(train, seeds, n_jobs):
     try:
         for i, result in Parallel(n_jobs, return_as=as_done, **here)(tasks):
             done[i] = result
-            if result.interrupted:
+            if result.interrupted or result.is_enough:
                 break
     except KeyboardInterrupt:
         if not done:
@@ -108,10 +111,11 @@ def _first_order(run, rng):
     factor, moments, mean = run.recall(factor=1.0, moments=run.optimizer_state, mean=None)
     _take_up(optimizer, moments)
     _take_up(average, mean)
-    while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_stale():
+    while epoch < settings.max_iter and run.n_retries < MAX_RETRIES and not run.is_over():
+        run.begin_epoch()
         rate = factor * settings.learning_rate_init
         rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)
-        run.begin_epoch(epoch / settings.max_iter, rng)
+        run.change_objective(epoch / settings.max_iter, rng)
         losses = _epoch(run, optimizer, average, rate, rng)
         # A few windows may be unstable, and mended by the others; not most of them.
         if run.exploded(np.median(losses)):
@@ -127,7 +131,7 @@ def _first_order(run, rng):
         loss = float(np.mean(losses, where=np.isfinite(losses)))
         run.end_epoch(loss, value, rate, last=epoch == settings.max_iter)
         run.vector[...] = here
-        run.save(rng, factor=factor, moments=vars(optimizer), mean=vars(average))
+        run.hand_out(rng, factor=factor, moments=vars(optimizer), mean=vars(average))
     if run.is_monitored_in_passing:
         run.keep_if_best(run.monitored())
     run.optimizer_state = vars(optimizer)
@@ -164,10 +168,11 @@ def _lbfgs(run, rng):
     Its memory is scipy's own: a run that is resumed goes on from the last iterate, without it.
     """
     settings = run.settings
-    if run.n_iter == settings.max_iter or run.is_stale():  # the state saved was the last one
+    if run.n_iter == settings.max_iter or run.is_over():  # the state saved was the last one
         return
 
     def value_and_gradient(vector):
+        run.begin_epoch()
         run.vector[...] = vector
         total, gradient, count = 0.0, np.zeros(vector.size), 0
         for batch in run.batches.ordered():
@@ -187,8 +192,8 @@ def _lbfgs(run, rng):
         last = run.n_iter + 1 == settings.max_iter
         value = None if run.is_monitored_in_passing else run.monitored()
         run.end_epoch(float(intermediate_result.fun), value, np.nan, last)
-        run.save(rng)
-        if run.is_stale():
+        run.hand_out(rng)
+        if run.is_over():
             raise StopIteration
 
     scipy.optimize.minimize(

@@ -1,7 +1,8 @@
 """One run of training: how it is to go, its state from epoch to epoch, what it leaves.
 
 A `Run` keeps the best parameters and the history, wherever a solver may be. Its state at the end of
-an epoch, with what the solver needs to go on, is offered to a `StateFile`, and taken up from there.
+an epoch, with what the solver needs to go on, is offered to a `StateFile`, and taken up from there;
+what it would leave if it ended then is shown to whoever watches.
 """
 
 import sys
@@ -54,20 +55,23 @@ class Result(NamedTuple):
     interrupted: bool
     diverged: bool
     optimizer_state: dict | None = None  # moments of a first-order solver
+    stopped: bool = False  # by who watches
+    is_enough: bool = False  # for who watches: no further restarts
 
 
 class Run:
     """State of one training run: the parameter vector, the best one so far, the history."""
 
-    def __init__(self, objective, params, batches, held_out, settings, select, file):
+    def __init__(self, objective, params, batches, held_out, settings, select, file, watch):
         self.batches, self.held_out = batches, held_out
-        self.settings, self.select, self.file = settings, select, file
+        self.settings, self.select, self.file, self.watch = settings, select, file, watch
         self.vector, self.params = flatten(params)
         self.gradient, self._gradient_parts = flatten(self.params)
         self.best, self.best_loss = self.vector.copy(), np.inf
         self.loss_curve, self.validation_curve = [], []
         self.checkpoints, self.checkpoint_scores = [], []
-        self.n_retries, self.stale, self.interrupted = 0, 0, False
+        self.n_retries, self.stale = 0, 0
+        self.interrupted = self.stopped = False  # from outside
         self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
         self._objective = self._in_training = objective
 
@@ -86,10 +90,22 @@ class Run:
             show("start", self.start_value, last=self.settings.max_iter == 0)
         self.keep_if_best(self.start_value)
         self.checkpoint()
-        self.save(rng)
+        self._save(rng)
 
-    def save(self, rng, **solver):
-        """Offer the state to the file, with what the solver has to `recall` to go on from here."""
+    def recall(self, **first):
+        """What the solver handed out last; to begin with, `first`."""
+        return (first | self.file.saved.get("solver", {})).values()
+
+    def hand_out(self, rng, **solver):
+        """At the end of an epoch, the state to the file, the model so far to who watches.
+
+        `solver` is what it has to `recall` to go on from here.
+        """
+        self._save(rng, **solver)
+        if self.watch is not None:
+            self.stopped = self.watch.end_epoch(self.result)
+
+    def _save(self, rng, **solver):
         self.file.offer(
             lambda: {
                 "params": self.params,
@@ -99,10 +115,6 @@ class Run:
                 **{name: getattr(self, name) for name in KEPT},
             }
         )
-
-    def recall(self, **first):
-        """What the solver saved last; to begin with, `first`."""
-        return (first | self.file.saved.get("solver", {})).values()
 
     def _resume(self, rng):
         saved = self.file.saved
@@ -114,7 +126,12 @@ class Run:
         if self.settings.verbose:
             show(f"resumed after {self.n_iter}/{self.settings.max_iter}", self.best_loss)
 
-    def begin_epoch(self, progress, rng):
+    def begin_epoch(self):
+        """Say that one begins, if it has not begun."""
+        if self.watch is not None:
+            self.watch.begin_epoch()
+
+    def change_objective(self, progress, rng):
         """Let an objective that changes during training do so; what is monitored stays the same."""
         if not hasattr(self._in_training, "at_epoch"):
             return
@@ -177,10 +194,11 @@ class Run:
         reference = max(reference, self.batches.target_power, np.finfo(float).tiny)
         return not np.isfinite(value) or value > EXPLODED * reference
 
-    def is_stale(self):
-        """Whether held-out loss has stopped improving."""
+    def is_over(self):
+        """Whether held-out loss has stopped improving, or who watches asks to stop."""
         patience = self.settings.n_iter_no_change
-        return self.held_out is not None and patience is not None and self.stale >= patience
+        is_stale = self.held_out is not None and patience is not None and self.stale >= patience
+        return is_stale or self.stopped
 
     def end_epoch(self, loss, value, rate, last):
         """Record, keep the best, score a checkpoint when one is due, report.
@@ -207,29 +225,32 @@ class Run:
         if self.checkpoints:
             i = best_combined_rank(self.checkpoint_scores)
             chosen, score = self.checkpoints[i], self.checkpoint_scores[i]
-        self.vector[...] = chosen
         return Result(
-            {name: x.copy() for name, x in self.params.items()},
+            {name: x.copy() for name, x in views(chosen, self.params).items()},
             score,
             float(self.best_loss),
-            self.loss_curve,
-            self.validation_curve,
+            self.loss_curve.copy(),
+            self.validation_curve.copy(),
             self.n_iter,
-            self.checkpoint_scores,
+            self.checkpoint_scores.copy(),
             self.interrupted,
             self.n_retries >= MAX_RETRIES or not (np.isfinite(self.best_loss) or self.interrupted),
             self.optimizer_state,
+            self.stopped,
         )
 
 
 def flatten(params):
     """One vector that holds all parameters, and the dict of views into it."""
     vector = np.concatenate([np.ravel(x) for x in params.values()])
-    views, begin = {}, 0
-    for name, x in params.items():
-        views[name] = vector[begin : begin + x.size].reshape(x.shape)
-        begin += x.size
-    return vector, views
+    return vector, views(vector, params)
+
+
+def views(vector, params):
+    """The dict of views into a vector that holds all parameters."""
+    ends = np.cumsum([x.size for x in params.values()])
+    parts = np.split(vector, ends[:-1])
+    return {name: x.reshape(params[name].shape) for name, x in zip(params, parts, strict=True)}
 
 
 def show(stage, loss=np.nan, rate=np.nan, last=False):

@@ -25,15 +25,18 @@ from .._random_state import local_random_state
 from .._training.blas import single_threaded_blas
 from .._training.checkpoint import StateFile, fingerprint
 from .._training.loop import SOLVERS, best_of, minimize, restarts, threads_within
-from .._training.optimizers import SCHEDULES
+from .._training.optimizers import OPTIMIZERS, SCHEDULES
 from .._training.run import Result, Settings, show
 from .._version import __version__
+from ._callbacks import NO_TASK, CallbackSupportMixin, fitted_attributes
 from ._documentation import page_template
 from ._persistence import check_shapes, with_version, without_version
 from ._sequences import Scaling
 
 
-class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator):
+class BasePLRNN(
+    CallbackSupportMixin, TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
+):
     """Parameters and training common to all estimators."""
 
     _parameter_constraints = {
@@ -114,12 +117,13 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
             twin.__dict__ = {k: v for k, v in vars(self).items() if not k.endswith("_")}
         return twin
 
-    def _take_over(self, twin, result):
+    def _take_over(self, twin, result, task=NO_TASK):
         """Become what the twin was fitted to; warn of what went wrong, as a line of the caller's.
 
         To be called from the public method itself, which scikit-learn wraps in one frame more.
         """
         self.__dict__ = vars(twin)
+        task.end({})
         if result.interrupted and self.on_interrupt == "raise":
             raise KeyboardInterrupt("fit was interrupted; the best parameters so far are kept")
         if result.interrupted:
@@ -175,6 +179,8 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         series,
         held_out,
         make_batches,
+        sequences,
+        task,
         select=None,
         stream=False,
         goal=None,
@@ -182,8 +188,9 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
     ):
         """Run all restarts, store the best; the results, the best one first.
 
-        With `stream`, one epoch at a constant rate continues what came before. `goal` is what the
-        solver minimizes, if not the objective itself; `more` are further `Settings`.
+        The `sequences` are what a fitted model looks back on. With `stream`, one epoch at a
+        constant rate continues what came before. `goal` is what the solver minimizes, if not the
+        objective itself; `more` are further `Settings`.
         """
         settings = Settings(
             self.solver_,
@@ -200,7 +207,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         if stream:
             settings = settings._replace(max_iter=1, learning_rate="constant", keep_last=True)
         run = partial(
-            _train_once,
+            _train_watched,
             problem=(objective, goal or objective, series, held_out, make_batches, select),
             start=self._warm_params(objective, series.inputs.dtype) if self._is_warm() else None,
             init=self.init_,
@@ -214,15 +221,25 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         # Each epoch of a stream has a seed of its own, also if they all begin with the same number.
         seeds = rng.randint(2**31 - 1, size=len(earlier) + 1 if stream else self.n_init)
         seeds = seeds[-1:] if stream else seeds
-        results = restarts(run, seeds, self.n_jobs)
+        steps = settings.max_iter, "epoch" if self.solver_ in OPTIMIZERS else "iteration"
+        fitted = partial(self._as_fitted, objective, sequences)
+        watches = [task.run(self.solver_, *steps, fitted) for _ in seeds]
+        results = restarts(run, list(zip(seeds, watches, strict=True)), self.n_jobs)
         chosen = best_of(results)
         best = chosen._replace(interrupted=any(result.interrupted for result in results))
         if stream:
             best = best._replace(loss_curve=[*earlier, *best.loss_curve], n_iter=len(earlier) + 1)
-        self.optimizer_state_ = best.optimizer_state
         self._store(objective, best)
         self.restart_scores_ = [result.score for result in results]
         return [best, *(result for result in results if result is not chosen)]
+
+    def _as_fitted(self, objective, sequences, result):
+        """Fitted attributes, were this the only result."""
+        model = copy.copy(self)
+        model._store(objective, result)
+        model.restart_scores_ = [result.score]
+        model._look_back(sequences)
+        return fitted_attributes(model)
 
     def _checkpoint_folder(self):
         """The folder for states of training runs, which is there now; None without any."""
@@ -267,6 +284,7 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         self.validation_curve_ = result.validation_curve
         if result.checkpoint_scores:
             self.checkpoint_scores_ = result.checkpoint_scores
+        self.optimizer_state_ = result.optimizer_state
         self.best_loss_ = result.best_loss
         self.n_iter_ = result.n_iter
 
@@ -291,7 +309,20 @@ class BasePLRNN(TransformerMixin, ClassNamePrefixFeaturesOutMixin, BaseEstimator
         return params
 
 
-def _train_once(seed, *, problem, start, init, settings, optimizer_state, path=None):
+def _train_watched(seed_and_watch, **given):
+    """One restart, and what is told of it."""
+    seed, watch = seed_and_watch
+    if watch is None:
+        return _train_once(seed, **given)
+    watch.begin()
+    result = _train_once(seed, watch=watch, **given)
+    try:
+        return result._replace(is_enough=watch.end(result))
+    except KeyboardInterrupt:
+        return result._replace(interrupted=True)
+
+
+def _train_once(seed, *, problem, start, init, settings, optimizer_state, path=None, watch=None):
     """One restart, from its seed alone, or from the state of it on disk."""
     file = StateFile(None if path is None else f"{path}-{seed}.npz")
     if "result" in file.saved:
@@ -309,8 +340,8 @@ def _train_once(seed, *, problem, start, init, settings, optimizer_state, path=N
     # Without integrators to start from there are none to hold back.
     rates = objective.rates(start, 1.0 if init == "random" else batches.span)
     result = minimize(
-        goal, start, batches, held_out, settings, rng, select, optimizer_state, rates, file
+        goal, start, batches, held_out, settings, rng, select, optimizer_state, rates, file, watch
     )
-    if not result.interrupted:
+    if not (result.interrupted or result.stopped):
         file.write({"result": result._asdict()})
     return result

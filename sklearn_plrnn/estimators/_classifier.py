@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from .._training.loop import SOLVERS
+from ._callbacks import NO_TASK, begin_fit
 from ._sequences import check_flattened, check_sequences
 from ._supervised import SupervisedPLRNN, last_of
 
@@ -300,8 +301,9 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         ValueError
             If shapes do not fit together, or values are not finite.
         """
+        task = begin_fit(self, X, y, sample_weight, max_subtasks=self.n_init)
         twin = self._unfitted_twin()
-        self._take_over(twin, twin._fit(X, y, sample_weight))
+        self._take_over(twin, twin._fit(X, y, sample_weight, task=task), task)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -411,7 +413,7 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         tags.classifier_tags.multi_class = True
         return tags
 
-    def _fit(self, X, y, sample_weight, classes=None, stream=False):
+    def _fit(self, X, y, sample_weight, classes=None, task=NO_TASK, stream=False):
         reset = not (stream and self._is_warm())
         sequences, labels = self._check_data(X, y, reset, classes)
         dtype = sequences.rows.dtype
@@ -419,9 +421,8 @@ class RegularizedPLRNNClassifier(ClassifierMixin, SupervisedPLRNN):
         by_class = self._class_weights(labels, stream)
         targets = np.eye(len(self.classes_), dtype=dtype)[labels]
         self.per_step_ = False
-        return self._fit_to(
-            sequences, targets, weights * by_class.astype(dtype)[:, None], "cross_entropy", stream
-        )
+        weights = weights * by_class.astype(dtype)[:, None]
+        return self._fit_to(sequences, targets, weights, "cross_entropy", task, stream)
 
     def _check_data(self, X, y, reset=True, classes=None):
         """Validated sequences to train on, and the index of the label of each."""

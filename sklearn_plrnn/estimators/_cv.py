@@ -20,6 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from .._random_state import local_random_state
+from ._callbacks import begin_fit, fitted_attributes
 from ._classifier import RegularizedPLRNNClassifier
 from ._reconstructor import DSReconstructor
 from ._regressor import RegularizedPLRNNRegressor
@@ -56,6 +57,7 @@ class PathCV:
 
     def _fit_path(self, X, y, groups, sample_weight=None):
         """Choose `alpha`, fit to all the data, and only then change."""
+        task = begin_fit(self, X, X if y is None else y, sample_weight, max_subtasks=2)
         sequences, *_ = self._unfitted_twin()._check_data(X, y)
         X, y = indexable(X, y)
         alphas = self._path()
@@ -67,23 +69,30 @@ class PathCV:
         if sample_weight is not None:
             weights = check_weights(sample_weight, _num_samples(X), float)[:, 0]
         scored_weights = weights if self._scores_by_weight(scorer) else None
-        fold_scores = Parallel(n_jobs=self.n_jobs)(
-            delayed(_scores_of_fold)(
-                in_folds, alphas, (X, y, weights, scored_weights), fold, scorer, self.max_iter_warm
+        data = X, y, weights, scored_weights
+        validation = task.subtask("cross-validation", len(folds), sequential=False)
+        tasks = [validation.subtask("fold", len(alphas)) for _ in folds]
+        with validation.around():
+            fold_scores = Parallel(n_jobs=self.n_jobs)(
+                delayed(_scores_of_fold)(
+                    in_folds, alphas, data, fold, scorer, self.max_iter_warm, task_of_fold
+                )
+                for fold, task_of_fold in zip(folds, tasks, strict=True)
             )
-            for fold in folds
-        )
         scores = np.column_stack(fold_scores)
         means = scores.mean(axis=1)
         if np.isnan(means).all():
             raise ValueError(f"Every alpha has a score of NaN in some fold: {scores.tolist()}.")
         best = int(np.nanargmax(means))
-        *_, fitted = _path(model, alphas[: best + 1], X, y, weights, self.max_iter_warm)
+        refit = task.subtask("refit", best + 1)
+        with refit.around():
+            data = X, y, weights, self.max_iter_warm, refit
+            *_, fitted = _path(model, alphas[: best + 1], *data)
         given = {name: x for name, x in vars(self).items() if not name.endswith("_")}
-        learned = {name: x for name, x in vars(fitted).items() if name.endswith("_")}
-        self.__dict__ = given | learned
+        self.__dict__ = given | fitted_attributes(fitted)
         self.alpha_, self.alphas_ = float(alphas[best]), alphas
         self.scores_path_, self.best_score_ = scores, float(means[best])
+        task.end({})
         return self
 
     def _path(self):
@@ -122,13 +131,17 @@ class PathCV:
         return "sample_weight" in inspect.signature(metric).parameters
 
 
-def _path(model, alphas, X, y, weights, max_iter_warm):
+def _path(model, alphas, X, y, weights, max_iter_warm, task):
     """The model fitted with each of `alphas`, each time from where it was before."""
     model = clone(model).set_params(warm_start=True)
     warm_rate = WARM_RATE * model.learning_rate_init
     weighted = {} if weights is None else {"sample_weight": weights}
+    data = {"X": X, "y": X if y is None else y, "metadata": weighted}
     for alpha in alphas:
-        yield model.set_params(alpha=float(alpha)).fit(X, y, **weighted)
+        model.set_params(alpha=float(alpha))
+        with task.subtask(f"alpha={alpha:g}", **data).around_fit(model):
+            model.fit(X, y, **weighted)
+        yield model
         if max_iter_warm is None:
             max_iter_warm = int(np.ceil(WARM_SHARE * model._max_iter()))
         model.set_params(
@@ -139,7 +152,7 @@ def _path(model, alphas, X, y, weights, max_iter_warm):
         )
 
 
-def _scores_of_fold(model, alphas, data, fold, scorer, max_iter_warm):
+def _scores_of_fold(model, alphas, data, fold, scorer, max_iter_warm, task):
     """Scores on the test rows of a fold, for each of `alphas`."""
     X, y, weights, scored_weights = data
     train, test = fold
@@ -148,15 +161,16 @@ def _scores_of_fold(model, alphas, data, fold, scorer, max_iter_warm):
     weights = None if weights is None else weights[train]
     weighted = {} if scored_weights is None else {"sample_weight": scored_weights[test]}
     scores = []
-    for fitted in _path(model, alphas, X_train, y_train, weights, max_iter_warm):
-        try:
-            scores.append(scorer(fitted, X_test, y_test, **weighted))
-        except ValueError as error:
-            warnings.warn(
-                f"Scoring failed with alpha={fitted.alpha:g}, which counts as NaN: {error}",
-                stacklevel=2,
-            )
-            scores.append(np.nan)
+    with task.around():
+        for fitted in _path(model, alphas, X_train, y_train, weights, max_iter_warm, task):
+            try:
+                scores.append(scorer(fitted, X_test, y_test, **weighted))
+            except ValueError as error:
+                warnings.warn(
+                    f"Scoring failed with alpha={fitted.alpha:g}, which counts as NaN: {error}",
+                    stacklevel=2,
+                )
+                scores.append(np.nan)
     return scores
 
 

@@ -16,6 +16,7 @@ from .._model.uncertainty import Windows, estimate_noise
 from .._training.batches import WindowBatches, split_tail
 from .._training.loop import SOLVERS, best_of
 from ._base import BasePLRNN
+from ._callbacks import NO_TASK, begin_fit, without_callbacks
 from ._delays import choose_lag
 from ._dynamics import FittedDynamics
 from ._forcing import choose_strength, make_forcing
@@ -409,8 +410,11 @@ class DSReconstructor(FittedDynamics):
             If X is too short, holds inf, or NaN in an input column, or if `n_components` is smaller
             than the number of observed variables with an identity readout.
         """
+        # Of a reconstruction, X is also what is to be predicted: the y of scores.
+        n_runs = None if self.solver == "auto" else self.n_init  # which may try another solver
+        task = begin_fit(self, X, X if y is None else y, max_subtasks=n_runs)
         twin = self._unfitted_twin()
-        self._take_over(twin, twin._fit(X))
+        self._take_over(twin, twin._fit(X, task), task)
         return self
 
     def __sklearn_tags__(self):
@@ -419,29 +423,27 @@ class DSReconstructor(FittedDynamics):
         tags.target_tags.required = False
         return tags
 
-    def _fit(self, X):
+    def _fit(self, X, task=NO_TASK):
         sequences, self.input_features_ = self._check_data(X)
         self._learn_scaling(sequences)
         self._choose_delays(sequences)
         series = self._series(sequences)
-        self.init_, self.solver_ = self.init, self.solver
+        self.init_, self.solver_, self.restarts_ = self.init, self.solver, []
         objective = self._objective()
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if self._may_shoot(objective) else "adam"
         forced = copy.copy(self)
-        best, *others = self._solve(objective, series)
+        best, *others = self._solve(objective, series, sequences, task)
         if self.solver == "auto" and self.solver_ == "gauss-newton" and not _has_improved(best):
             forced.solver_ = "adam"
-            results = forced._solve(objective, series)
+            results = forced._solve(objective, series, sequences, task)
             if best_of([best, results[0]]) is results[0]:
                 self.__dict__ = vars(forced)
                 best, *others = results
-        self.restarts_ = []
         if self.keep_restarts:
             self.restarts_ = [self._other(objective, result) for result in others]
-        noise = noise_of(series)
         for model in (self, *self.restarts_):
-            model._look_back(sequences, noise)
+            model._look_back(sequences)
         return best
 
     def _check_data(self, X, y=None):
@@ -466,7 +468,7 @@ class DSReconstructor(FittedDynamics):
             and all(x is None for x in left)
         )
 
-    def _solve(self, objective, series):
+    def _solve(self, objective, series, sequences, task):
         """Results of all restarts, the best one first and stored."""
         shoots = self.solver_ == "gauss-newton"
         train, held_out = series, None
@@ -489,16 +491,18 @@ class DSReconstructor(FittedDynamics):
         if shoots:
             goal = Shooting.of(objective, select.noise)
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
-        return self._train(objective, train, held_out, make_batches, select, **options)
+        data = train, held_out, make_batches, sequences
+        return self._train(objective, *data, task, select, **options)
 
     def _other(self, objective, result):
         """A model like this one, with the parameters of another restart."""
-        other = copy.copy(self)
+        other = without_callbacks(copy.copy(self))
         other._store(objective, result)
         return other
 
-    def _look_back(self, sequences, noise):
+    def _look_back(self, sequences):
         """Keep states along the training data, and how well they tell the next row."""
+        noise = noise_of(self._series(sequences))
         trajectories = list(self._assimilated(sequences))
         states = np.concatenate([states for states, *_ in trajectories])
         self.last_state_ = states[-1].copy()

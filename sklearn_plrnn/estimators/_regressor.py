@@ -5,6 +5,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
+from ._callbacks import NO_TASK, begin_fit
 from ._sequences import check_sequences, check_targets
 from ._supervised import SupervisedPLRNN
 
@@ -246,8 +247,9 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
             If shapes do not fit together, values are not finite, or a series is too short for
             `sequence_length`, `washout` or `early_stopping`.
         """
+        task = begin_fit(self, X, y, sample_weight, max_subtasks=self.n_init)
         twin = self._unfitted_twin()
-        self._take_over(twin, twin._fit(X, y, sample_weight))
+        self._take_over(twin, twin._fit(X, y, sample_weight, task=task), task)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -342,11 +344,11 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         tags.target_tags.multi_output = True
         return tags
 
-    def _fit(self, X, y, sample_weight, stream=False):
+    def _fit(self, X, y, sample_weight, task=NO_TASK, stream=False):
         reset = not (stream and self._is_warm())
         sequences, targets = self._check_data(X, y, reset)
         weights = self._weights(sample_weight, sequences, len(targets))
-        return self._fit_to(sequences, targets, weights, "squared_error", stream)
+        return self._fit_to(sequences, targets, weights, "squared_error", task, stream)
 
     def _check_data(self, X, y, reset=True):
         """Validated sequences and targets to train on."""

@@ -19,6 +19,7 @@ from .._training.batches import (
 )
 from .._training.loop import SOLVERS
 from ._base import BasePLRNN
+from ._callbacks import NO_TASK
 from ._sequences import Scaling, check_weights
 
 DEFAULT_WINDOW = 100  # rows
@@ -112,7 +113,7 @@ class SupervisedPLRNN(BasePLRNN):
         self.verbose = verbose
         self.dtype = dtype
 
-    def _fit_to(self, sequences, targets, weights, loss, stream=False):
+    def _fit_to(self, sequences, targets, weights, loss, task=NO_TASK, stream=False):
         """Train on `targets` (R or n, N); with `stream` go on for an epoch."""
         self.n_outputs_ = targets.shape[1]
         self._check_lengths(sequences)
@@ -135,8 +136,9 @@ class SupervisedPLRNN(BasePLRNN):
             sequence_length=window,
             largest=LARGEST_BATCH.get(self.solver_, MINIBATCH),
         )
-        best, *_ = self._train(objective, train, held_out, make_batches, stream=stream)
-        self.last_state_ = self._last_state(sequences)
+        data = train, held_out, make_batches, sequences
+        best, *_ = self._train(objective, *data, task, stream=stream)
+        self._look_back(sequences)
         return best
 
     def _gone_on(self, *data):
@@ -273,13 +275,13 @@ class SupervisedPLRNN(BasePLRNN):
             parts.append(states @ self.B_.T + self.b_)
         return np.concatenate(parts)
 
-    def _last_state(self, sequences):
-        """State after the last row of the last sequence."""
+    def _look_back(self, sequences):
+        """Keep the state after the last row of the last sequence."""
         last = sequences._replace(
             rows=sequences.rows[-sequences.lengths[-1] :], lengths=sequences.lengths[-1:]
         )
         ((states, _),) = self._states(last, start=self.initial_state_)
-        return states[-1, 0].copy()
+        self.last_state_ = states[-1, 0].copy()
 
 
 def last_of(states, inside):

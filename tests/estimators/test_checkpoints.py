@@ -81,14 +81,6 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def eager(monkeypatch):
-    """The state of every epoch is written."""
-    monkeypatch.setattr(checkpoint, "INTERVAL", -1)
-    monkeypatch.setattr(checkpoint, "SHARE", np.inf)
-    monkeypatch.setattr(checkpoint.os, "fsync", lambda file: None)  # which takes long
-
-
-@pytest.fixture
 def killed(eager, monkeypatch):
     """``killed(fit, after)``: run ``fit()`` until `after` epochs are over."""
 
@@ -233,7 +225,7 @@ def test_a_search_that_is_run_again_trains_only_what_is_left(epochs, tmp_path):
 def test_an_interrupted_fit_goes_on(eager, epochs, tmp_path, monkeypatch):
     model = quick(checkpoint_dir=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "is_stale", interrupt_after_two)
+        patch.setattr(Run, "is_over", interrupt_after_two)
         with pytest.raises(KeyboardInterrupt):
             model.fit(SUMS, TOTALS)
     assert model.n_iter_ == 2

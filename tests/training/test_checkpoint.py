@@ -245,14 +245,6 @@ def run(path=None, dies_at=np.inf, kind=Mortal, batches=None, held_out=None, sel
     return result, objective.n_calls
 
 
-@pytest.fixture
-def eager(monkeypatch):
-    """The state of every epoch is written."""
-    monkeypatch.setattr(checkpoint, "INTERVAL", -1)
-    monkeypatch.setattr(checkpoint, "SHARE", np.inf)
-    monkeypatch.setattr(checkpoint.os, "fsync", lambda file: None)  # which takes long
-
-
 @pytest.mark.parametrize("name", RUNS)
 def test_a_killed_run_goes_on_as_if_it_had_not_been(name, tmp_path, eager):
     expected, n_calls = run(**RUNS[name])
