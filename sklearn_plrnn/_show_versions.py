@@ -15,7 +15,7 @@ REQUIRED = (
     "joblib",
     "threadpoolctl",
 )
-OPTIONAL = ("numba", "matplotlib", "pandas", "polars")
+OPTIONAL = ("numba", "matplotlib", "pandas", "polars", "skops")
 
 
 def show_versions() -> None:

@@ -1,8 +1,8 @@
 """Models saved and loaded: same bits, plain contents, old versions, damaged files."""
 
+import io
 import pickle
 import warnings
-from importlib.metadata import PackageNotFoundError
 
 import joblib
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from small_models import FIXTURES, FORMATS, MODELS, answers, data_for, load, save
 
-from sklearn_plrnn.estimators import _documentation, _persistence
+from sklearn_plrnn.estimators import _persistence
 
 VERSIONS = sorted(folder.name for folder in FIXTURES.iterdir())
 
@@ -63,6 +63,14 @@ def test_training_goes_on_from_arrays_mapped_from_a_file(fitted, tmp_path):
     assert path.read_bytes() == before
 
 
+class Recorder(pickle.Unpickler):
+    """Notes of which packages something is loaded."""
+
+    def find_class(self, module, name):
+        self.packages.add(module.partition(".")[0])
+        return super().find_class(module, name)
+
+
 def plain_parts(x):
     """What is in nested lists, tuples and dicts, and an estimator's attributes."""
     if type(x) is dict:
@@ -83,6 +91,10 @@ def test_what_a_fit_leaves_is_plain(fitted):
         for part in plain_parts(x):
             assert type(part) in (np.ndarray, float, int, bool, str, type(None)), name
             assert type(part) is not np.ndarray or part.dtype.kind in "fibU", name
+    recorder = Recorder(io.BytesIO(pickle.dumps(model)))
+    recorder.packages = set()
+    recorder.load()
+    assert recorder.packages == {"sklearn_plrnn", "numpy"}
     own = f"{type(model).__module__}.{type(model).__name__}"
     assert skops.io.get_untrusted_types(data=skops.io.dumps(model)) == [own]
 
@@ -174,23 +186,3 @@ def test_damaged_arrays_are_named(fitted):
                 damaged.predict(X)
             with pytest.raises(ValueError, match="changed, or its file is damaged"):
                 damaged.to_map()
-
-
-def test_html_links_to_the_documentation_if_the_package_says_where_it_is(monkeypatch):
-    class Metadata:
-        def get_all(self, field, default):
-            urls = ["Source, https://source.example", "Documentation, https://docs.example/"]
-            return urls if field == "Project-URL" else default
-
-    def missing(name):
-        raise PackageNotFoundError
-
-    def html():
-        return make_pipeline(StandardScaler(), model)._repr_html_()
-
-    model = clone(MODELS["DSReconstructorCV"])
-    page = "https://docs.example/generated/sklearn_plrnn.DSReconstructorCV.html"
-    monkeypatch.setattr(_documentation, "metadata", lambda name: Metadata())
-    assert f'href="{page}"' in html()
-    monkeypatch.setattr(_documentation, "metadata", missing)
-    assert "StandardScaler.html" in html() and "DSReconstructorCV.html" not in html()

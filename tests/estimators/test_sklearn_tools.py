@@ -1,6 +1,7 @@
 """The estimators inside scikit-learn's tools: checks, pipelines, searches, cross-validation."""
 
 import pickle
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,7 @@ from sklearn_plrnn import (
     RegularizedPLRNNRegressorCV,
 )
 from sklearn_plrnn.datasets import make_addition, make_lorenz63, make_van_der_pol
+from sklearn_plrnn.estimators import _documentation
 from sklearn_plrnn.metrics import (
     forecast_r2_scorer,
     neg_power_spectrum_scorer,
@@ -377,6 +379,26 @@ def test_several_metrics_at_once(filtered):
 def test_html_shows_the_parts_of_a_pipeline():
     html = make_pipeline(StandardScaler(), regressor(alpha=0.25))._repr_html_()
     assert "RegularizedPLRNNRegressor" in html and "StandardScaler" in html and "0.25" in html
+
+
+def test_html_links_to_the_documentation_if_the_package_says_where_it_is(monkeypatch):
+    class Metadata:
+        def get_all(self, field, default):
+            urls = ["Source, https://source.example", "Documentation, https://docs.example/"]
+            return urls if field == "Project-URL" else default
+
+    def missing(name):
+        raise PackageNotFoundError
+
+    def html():
+        return make_pipeline(StandardScaler(), model)._repr_html_()
+
+    model = DSReconstructorCV()
+    page = "https://docs.example/generated/sklearn_plrnn.DSReconstructorCV.html"
+    monkeypatch.setattr(_documentation, "metadata", lambda name: Metadata())
+    assert f'href="{page}"' in html()
+    monkeypatch.setattr(_documentation, "metadata", missing)
+    assert "StandardScaler.html" in html() and "DSReconstructorCV.html" not in html()
 
 
 FEW = {"max_iter": 1}
