@@ -205,7 +205,7 @@ class RegularizedPLRNNRegressorCV(PathCV, RegularizedPLRNNRegressor):
         Number of independent restarts at the strongest penalty, of which the best is kept.
     n_jobs : int or None, default=None
         Number of folds at a time, and in the last fit what it is for `RegularizedPLRNNRegressor`.
-        Results do not depend on it.
+        None is 1, or what joblib's ``parallel_config`` says. Results do not depend on it.
 
     Attributes
     ----------
@@ -291,7 +291,7 @@ class RegularizedPLRNNClassifierCV(PathCV, RegularizedPLRNNClassifier):
         Number of independent restarts at the strongest penalty, of which the best is kept.
     n_jobs : int or None, default=None
         Number of folds at a time, and in the last fit what it is for `RegularizedPLRNNClassifier`.
-        Results do not depend on it.
+        None is 1, or what joblib's ``parallel_config`` says. Results do not depend on it.
 
     Attributes
     ----------
@@ -377,8 +377,8 @@ class DSReconstructorCV(PathCV, DSReconstructor):
     n_init : int, default=1
         Number of independent restarts at the strongest penalty, of which the best is kept.
     n_jobs : int or None, default=None
-        Number of folds at a time, and in the last fit what it is for `DSReconstructor`. Results do
-        not depend on it.
+        Number of folds at a time, and in the last fit what it is for `DSReconstructor`. None is 1,
+        or what joblib's ``parallel_config`` says. Results do not depend on it.
 
     Attributes
     ----------

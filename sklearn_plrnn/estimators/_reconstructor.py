@@ -162,7 +162,8 @@ class DSReconstructor(FittedDynamics):
         Whether to keep the others as well, for the spread of `forecast`.
     n_jobs : int or None, default=None
         Number of restarts at a time; of a single restart, threads that share batches of 64 or more
-        (with numba). Results do not depend on it.
+        (with numba). None is 1, or what joblib's ``parallel_config`` says. Results do not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Seed of start, windows and restarts.
     warm_start : bool, default=False

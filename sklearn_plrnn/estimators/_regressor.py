@@ -112,7 +112,8 @@ class RegularizedPLRNNRegressor(RegressorMixin, SupervisedPLRNN):
         Number of independent restarts, of which the best is kept.
     n_jobs : int or None, default=None
         Number of restarts at a time; of a single restart, threads that share batches of 64 or more
-        (with numba). Results do not depend on it.
+        (with numba). None is 1, or what joblib's ``parallel_config`` says. Results do not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Seed of start, minibatches and restarts.
     warm_start : bool, default=False

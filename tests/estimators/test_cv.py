@@ -139,13 +139,6 @@ def test_by_default_further_fits_take_a_quarter(case):
     np.testing.assert_array_equal(make().fit(X, y).scores_path_, same.scores_path_)
 
 
-def test_results_do_not_depend_on_jobs(case):
-    make, X, y, _ = case
-    one, two = (make(n_jobs=n_jobs, n_init=2).fit(X, y) for n_jobs in (None, 2))
-    np.testing.assert_array_equal(one.scores_path_, two.scores_path_)
-    np.testing.assert_array_equal(one.predict(X), two.predict(X))
-
-
 def test_one_alpha_is_the_plain_estimator(case):
     make, X, y, splitter = case
     model = make(alphas=[0.3]).fit(X, y)

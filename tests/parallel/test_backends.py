@@ -1,14 +1,13 @@
-"""Where joblib runs the fits of one machine changes no bit of what they leave."""
+"""Where joblib runs fits, on one machine, changes no bit of what they leave."""
 
 import pytest
-from fits import assert_same, fits
+from fits import NAMES, assert_same, fit, fitted_here
 from joblib import parallel_config
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_fits_are_those_of_one_process(backend):
-    here = fits()
-    with parallel_config(backend, n_jobs=2, max_nbytes=1000):  # data are read-only files
-        there = fits()
-    for fitted, expected in zip(there, here, strict=True):
-        assert_same(fitted, expected)
+    with parallel_config(backend, n_jobs=2, max_nbytes=1000):  # data become read-only files
+        fitted = [fit(name) for name in NAMES]
+    for name, model in zip(NAMES, fitted, strict=True):
+        assert_same(model, fitted_here(name))
