@@ -2,10 +2,11 @@
 
     python benchmarks/analysis.py search shallow lyapunov [--models 10]
 
-search: random PLRNNs of 10, 15 and 20 units, A uniform in +-0.9, W normal with standard deviation
-g / sqrt(M), h standard normal; number of fixed points in all patterns (2^20 for 20 units) and of
-those that the search finds from 1000 to 100 000 starts, and median seconds; the same for cycles of
-order 2 and 3 of smaller models. shallow: the same for maps with 50 or 100 hidden units. lyapunov:
+search: random PLRNNs of 12 to 40 units, A uniform in +-0.9, W normal with standard deviation
+g / sqrt(M), h standard normal; number of fixed points in all patterns, solved one by one (2^20 for
+20 units, too many for more), of those that `fixed_points` finds by default, and by a search from
+1000 to 100 000 starts, and median seconds; the same for cycles of smaller models.
+shallow: the same for maps with 50 or 100 hidden units. lyapunov:
 exponents of Lorenz-63, per unit of time, and fixed points, from models of 10 000 clean rows.
 """
 
@@ -27,6 +28,7 @@ from sklearn_plrnn.analysis import (
     kaplan_yorke_dimension,
     lyapunov_spectrum,
 )
+from sklearn_plrnn.analysis._pattern_search import _listed, _solve_all, distinct
 from sklearn_plrnn.datasets import make_lorenz63
 
 STRENGTHS = 1.0, 2.0, 4.0  # g
@@ -58,42 +60,46 @@ def timed(task, *arguments, **options):
     return task(*arguments, **options), time.perf_counter() - begin
 
 
-def compare(title, n_models, find, make, *arguments):
-    """Print what is found from more and more starts, for models ``make(*arguments, rng)``."""
-    n_found, seconds = np.zeros((2, n_models, 1 + len(N_STARTS)))
-    options = [{"method": "exhaustive", "max_patterns": 2**21}]
-    options += [{"method": "search", "n_starts": n} for n in N_STARTS]
+def listed(f, order):
+    """Orbits of all sequences of patterns that states can have."""
+    return distinct(f, _solve_all(f, order, _listed(f, order)))
+
+
+def compare(title, n_models, make, *arguments, order=1, can_list=True):
+    """Print what is found, and how fast, in models ``make(*arguments, rng)``."""
+    find = partial(cycles, max_order=order, min_order=order)
+    ways = {"listed": partial(listed, order=order)} if can_list else {}
+    ways |= {"default": find}
+    ways |= {f"{n} starts": partial(find, method="search", n_starts=n) for n in N_STARTS}
+    n_found, seconds, n_proved = np.zeros((len(ways), n_models)), np.zeros((len(ways), n_models)), 0
     for seed in range(n_models):
         f = make(*arguments, np.random.default_rng(seed))
-        for i, how in enumerate(options):
-            found, seconds[seed, i] = timed(find, f, **how)
-            n_found[seed, i] = len(found)
-    times = np.median(seconds, axis=0)
-    print(f"{title:22} {n_found[:, 0].sum():.0f} in {times[0]:.2f} s;", end=" ")
-    for i, n_starts in enumerate(N_STARTS, 1):
-        n_whole = np.sum(n_found[:, i] == n_found[:, 0])
-        print(
-            f"{n_starts} starts: {n_found[:, i].sum():.0f} in {times[i]:.2f} s, all of "
-            f"{n_whole} of {n_models} models;",
-            end=" ",
-        )
+        for i, (name, way) in enumerate(ways.items()):
+            found, seconds[i, seed] = timed(way, f)
+            n_found[i, seed] = len(found)
+            n_proved += name == "default" and found.exhaustive
+    most = n_found.max(axis=0)
+    print(f"{title}: {most.sum():.0f} in {n_models} models, proved in {n_proved}", end="")
+    for name, n, times in zip(ways, n_found, seconds, strict=True):
+        missed = f"misses {(most - n).sum():.0f}, " if (n < most).any() else ""
+        print(f"; {name} {missed}{np.median(times):.2f} s, at most {times.max():.2f}", end="")
     print(flush=True)
 
 
 def search(n_models):
     """Fixed points and cycles of PLRNNs."""
-    for M, g in product((10, 15, 20), STRENGTHS):
-        compare(f"{M} units, g = {g:g}", n_models, fixed_points, random_plrnn, M, g)
-    for M, order in ((6, 2), (8, 2), (4, 4)):
-        find = partial(cycles, max_order=order, min_order=order)
-        compare(f"{M} units, cycles of {order}", n_models, find, random_plrnn, M, 4.0)
+    for M, g in product((12, 15, 20, 30, 40), STRENGTHS):
+        compare(f"{M} units, g = {g:g}", n_models, random_plrnn, M, g, can_list=M <= 20)
+    for M, order in ((6, 2), (8, 2), (10, 2), (4, 4), (10, 3)):
+        title, can_list = f"{M} units, cycles of {order}", M * order <= 20
+        compare(title, n_models, random_plrnn, M, 4.0, order=order, can_list=can_list)
 
 
 def shallow(n_models):
     """Fixed points of shallow maps."""
-    for M, L in ((2, 100), (3, 50), (3, 100)):
+    for M, L in ((2, 100), (3, 50), (3, 100), (10, 30)):
         title = f"shallow, M = {M}, L = {L}"
-        compare(title, n_models, fixed_points, random_shallow, M, L)
+        compare(title, n_models, random_shallow, M, L, can_list=M <= 3)
 
 
 def lyapunov(n_models):

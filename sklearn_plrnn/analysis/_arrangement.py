@@ -21,6 +21,11 @@ ON_KINK = 1e-9  # distance of a corner from another kink, relative to the terms 
 JITTER = 1e-7  # by which kinks are moved where more than r of them meet
 
 
+def n_kinks(f):
+    """Number of hidden units that are on in some states and off in others."""
+    return len(_kinks(f)[0])
+
+
 def n_regions(f):
     """Upper bound on the number of regions; reached by kinks in general position."""
     normals = _kinks(f)[0]

@@ -85,8 +85,8 @@ def basins(model, limits, *, n_points=30, n_timesteps=2000, n_last=100, resoluti
 
     Notes
     -----
-    An observation of which the latent state has more units is started with the smallest latent
-    state that it fits, in the sense of ``pinv(B)``.
+    Runs of a `DSReconstructor` begin where its ``simulate`` begins. Of other estimators with more
+    units than observed variables, a start is the smallest latent state that fits, by ``pinv(B_)``.
 
     Attractors are told apart as in recurrence methods [1]_: a chaotic one visited for only `n_last`
     steps may fall apart if that is short, or `resolution` fine.
@@ -117,8 +117,7 @@ def basins(model, limits, *, n_points=30, n_timesteps=2000, n_last=100, resoluti
     B = getattr(model, "B_", np.eye(f.n_components))
     axes = _axes(limits, len(B), n_points)
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    offset = getattr(model, "b_", 0)
-    states = (grid.reshape(-1, len(B)) - offset) @ np.linalg.pinv(B).T
+    states = _latent(model, B, grid.reshape(-1, len(B)))
     far = FAR * (1 + np.abs(states).max())
     last = np.empty((n_last, *states.shape))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -145,6 +144,13 @@ def _axes(limits, n_variables, n_points):
             f"got {limits.tolist()}."
         )
     return [np.linspace(a, b, n_points if a < b else 1) for a, b in limits]
+
+
+def _latent(model, B, rows):
+    """States (n, M) where rows (n, N) were just observed."""
+    if hasattr(model, "_start_at"):
+        return model._start_at(rows, len(rows)).astype(np.float64)
+    return (rows - getattr(model, "b_", 0)) @ np.linalg.pinv(B).T
 
 
 def _shared(runs, resolution):

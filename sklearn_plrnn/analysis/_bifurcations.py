@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array
 from ._orbits import cycles
 from ._protocol import observe, piecewise_of, start_of
 
-MAX_PATTERNS = 2**12  # of the exhaustive search at each value
+MAX_PATTERNS = 2**14  # of the exhaustive search at each value
 
 
 class BifurcationDiagram(NamedTuple):
@@ -70,8 +70,8 @@ def bifurcation_diagram(
     n_last : int, default=100
         Steps after these, which are returned.
     max_order : int, default=1
-        Find fixed points (1) and cycles up to this order by `cycles`, all of them if that takes no
-        more than 4096 patterns; 0 for none.
+        Find fixed points (1) and cycles up to this order by `cycles`, with ``max_patterns=2**14``;
+        0 for none.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def bifurcation_diagram(
     """
     f = piecewise_of(model)
     values = check_array(values, ensure_2d=False, dtype=np.float64, input_name="values")
-    first = start_of(model, start)
+    first = start_of(model, start, f.n_components)
     array, index = getattr(f, parameter), tuple(np.atleast_1d(index).tolist())
     if array is None or len(index) != array.ndim or not _is_within(index, array.shape):
         shape = "no such array" if array is None else f"shape {array.shape}"

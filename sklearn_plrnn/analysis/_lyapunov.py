@@ -82,7 +82,7 @@ def lyapunov_spectrum(
     [1.0, -1.0]
     """
     dynamics = dynamics_of(model)
-    z = start_of(model, start)
+    z = start_of(model, start, getattr(dynamics, "n_components", None))
     frame = np.eye(len(z))[:, : len(z) if n_exponents is None else n_exponents]
     growth = np.zeros(frame.shape[1])
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -31,7 +31,7 @@ def dynamics_of(model):
         return Dynamics(*model)
     raise TypeError(
         "model must be a fitted estimator with to_map(), an object with step and jacobian, or a "
-        f"pair of functions (step, jacobian); got {type(model).__name__}."
+        f"pair of functions (step, jacobian); got {type(model).__name__}.{part_to_give(model)}"
     )
 
 
@@ -41,10 +41,35 @@ def piecewise_of(model):
     if not isinstance(f, PiecewiseLinearMap):
         raise TypeError(
             "model must be a fitted estimator with to_map(), or a PiecewiseLinearMap; got "
-            f"{type(model).__name__}."
+            f"{type(model).__name__}.{part_to_give(model)}"
         )
-    double = lambda x: x if x is None or x.dtype == bool else np.asarray(x, np.float64)
-    return PiecewiseLinearMap(*map(double, f))
+    return _checked(f)
+
+
+def part_to_give(model):
+    """What to analyse of a pipeline or of a search."""
+    if hasattr(model, "steps"):
+        return " Of a pipeline give the last step, in whose units the answer is: pipeline[-1]."
+    return " Of a search give best_estimator_." if hasattr(model, "best_estimator_") else ""
+
+
+def _checked(f):
+    """The map in double precision, its arrays finite and fitting each other."""
+    double = {name: np.asarray(x, np.float64) for name, x in f._asdict().items() if x is not None}
+    if double["W"].ndim != 2:
+        raise ValueError(f"W of the map has shape {double['W'].shape}; expected two axes.")
+    M, L = double["W"].shape
+    if f.V is None and L != M:
+        raise ValueError(f"W of the map has shape {(M, L)}; without V it must be square.")
+    shapes = {"A": (M,), "W": (M, L), "h": (M,), "V": (L, M), "theta": (L,), "always_on": (L,)}
+    for name, x in double.items():
+        if x.shape != shapes[name]:
+            raise ValueError(f"{name} of the map has shape {x.shape}; expected {shapes[name]}.")
+        if not np.isfinite(x).all():
+            raise ValueError(f"{name} of the map holds NaN or inf.")
+    if f.always_on is not None:
+        double["always_on"] = double["always_on"].astype(bool)
+    return PiecewiseLinearMap(**double)
 
 
 def kinks_of(f):
@@ -64,12 +89,16 @@ def check_states(states, n_components, name="states"):
     return states
 
 
-def start_of(model, start):
+def start_of(model, start, n_components=None):
     """Latent state (M,) to start from: as given, else where the training data ended."""
     start = getattr(model, "last_state_", None) if start is None else start
     if start is None:
-        raise ValueError("start is None, but only a fitted DSReconstructor knows where to start.")
-    return check_array(start, ensure_2d=False, dtype=np.float64, input_name="start")
+        raise ValueError("start is None, but only a fitted estimator knows where to start.")
+    start = check_array(start, ensure_2d=False, dtype=np.float64, input_name="start")
+    if start.ndim != 1 or n_components not in (None, len(start)):
+        units = "n_components" if n_components is None else n_components
+        raise ValueError(f"start has shape {start.shape}; expected ({units},), one latent state.")
+    return start
 
 
 def observe(model, states):

@@ -71,7 +71,7 @@ class LinearRegionDisplay:
         ----------
         estimator : estimator or PiecewiseLinearMap
             A fitted estimator, or what its ``to_map()`` gave. Of a `DSReconstructor` the observed
-            variables are shown, else latent states.
+            variables are shown if there are two or more, else latent states.
         states : array-like of shape (n_timesteps, n_components)
             Latent states of a trajectory, such as ``estimator.transform(X)``.
         ax : matplotlib Axes or None, default=None
@@ -87,7 +87,8 @@ class LinearRegionDisplay:
         states = check_series(states, "states")
         regions, points = linear_regions(estimator, states), states
         names = default_names(states.shape[1], "z")
-        if hasattr(estimator, "input_features_"):  # what it reads out are the variables of X
+        # What a reconstruction reads out are the variables of X; but one of them is no picture.
+        if hasattr(estimator, "input_features_") and len(names_of(estimator)) > 1:
             points, names = observe(estimator, states), names_of(estimator)
         return cls(points=points, regions=regions, feature_names=names).plot(ax, **kwargs)
 
@@ -130,7 +131,7 @@ class LinearRegionDisplay:
 
         check_scalar(n_nodes, "n_nodes", Integral, min_val=0)
         names = list(self.feature_names or default_names(self.points.shape[1]))
-        chosen = choose([0, 1] if features is None else features, names)
+        chosen = choose(list(range(len(names[:2]))) if features is None else features, names)
         ax = space_axes(ax, [names[i] for i in chosen])
         labels, counts = self.regions.labels, self.regions.counts
         points = self.points[:, chosen]

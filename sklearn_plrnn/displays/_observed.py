@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from ..analysis._protocol import part_to_give
 from ..metrics._scorers import free_runs
 
 
@@ -54,8 +55,20 @@ def check_reconstruction(estimator):
     if not hasattr(estimator, "forecast"):
         raise TypeError(
             f"estimator must be a fitted DSReconstructor; got {type(estimator).__name__}."
+            f"{part_to_give(estimator)}"
         )
     check_is_fitted(estimator)
+
+
+def check_has(estimator, *attributes):
+    """A fitted estimator of the kind that has these attributes."""
+    check_is_fitted(estimator)
+    missing = [name for name in attributes if not hasattr(estimator, name)]
+    if missing:
+        raise TypeError(
+            f"estimator must have {', '.join(attributes)}; a {type(estimator).__name__} has no "
+            f"{missing[0]}.{part_to_give(estimator)}"
+        )
 
 
 def single_run(estimator, X):

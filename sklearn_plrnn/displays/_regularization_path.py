@@ -1,8 +1,8 @@
 """`RegularizationPathDisplay`: scores along a path of regularization strengths."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
+from ._observed import check_has
 from ._style import DATA, MODEL, axes_for, keep, style
 
 
@@ -68,7 +68,7 @@ class RegularizationPathDisplay:
         display : RegularizationPathDisplay
             Drawn.
         """
-        check_is_fitted(estimator, ("alphas_", "scores_path_", "alpha_"))
+        check_has(estimator, "alphas_", "scores_path_", "alpha_")
         path = {"alphas": estimator.alphas_, "scores": estimator.scores_path_}
         return cls(**path, alpha=estimator.alpha_).plot(ax, **kwargs)
 

@@ -36,6 +36,7 @@ MAX_FORECAST = 200  # steps
 MAX_GRADIENT = 500  # steps
 MAX_VARIABLES, MAX_POINTS, MAX_EXPONENTS = 6, 20, 10  # shown
 SHEETS = {"light": ["default"], "dark": ["default", "dark_background"]}
+CLEAR = {"figure.facecolor": "none", "axes.facecolor": "none"}
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -226,6 +227,7 @@ def _pictures(estimator, X, run, points, dt, random_state):
     if len(names) > 1:
         projection = "3d" if len(names) > 2 else None
         figures.append(_figure("Attractors", space, projection=projection))
+    if states.shape[1] > 1:
         figures.append(_figure("Linear regions along X", regions))
     if len(points):
         figures.append(_figure("Eigenvalues at fixed points", eigenvalues))
@@ -238,18 +240,19 @@ def _pictures(estimator, X, run, points, dt, random_state):
 def _figure(caption, draw, n_axes=1, projection=None, **keywords):
     """A display in both styles; `draw` makes it in given axes, and it draws itself again."""
     from matplotlib import style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     size = (1.3 * WIDTH, 1.1 * WIDTH if n_axes == 1 else 1.7 * n_axes)
     addresses, display = {}, None
     for name, sheet in SHEETS.items():
-        with style.context(sheet):
-            figure = Figure(size, layout="constrained")
+        with style.context([*sheet, CLEAR]):
+            figure = Figure(size, layout="constrained", dpi=110)
             grid = {"squeeze": False, "sharex": True, "subplot_kw": {"projection": projection}}
             axes = figure.subplots(n_axes, **grid)[:, 0]
             display = (draw if display is None else display.plot)(axes, **keywords)
             buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=110, transparent=True)
+            FigureCanvasAgg(figure).print_png(buffer)  # savefig would arrange everything twice
         addresses[name] = f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
     return (
         f"<figure><figcaption>{caption}</figcaption><picture>"
@@ -259,9 +262,12 @@ def _figure(caption, draw, n_axes=1, projection=None, **keywords):
 
 
 def _fixed_points(estimator, points, dt):
+    complete = points.exhaustive and not points.singular
+    continuum = " Where their equations are singular there may be a continuum of them."
+    singular = continuum if points.singular else ""
     if not len(points):
-        found = "There are none." if points.exhaustive else "None was found."
-        return f"<p>{found}</p>"
+        found = "There are none." if complete else "None was found."
+        return f"<p>{found}{singular}</p>"
     names = names_of(estimator)[:MAX_VARIABLES]
     slowest = time_constants(estimator, np.concatenate([p.states for p in points]), dt=dt).modes
     rows = [
@@ -273,12 +279,12 @@ def _fixed_points(estimator, points, dt):
         ]
         for point, times in zip(points, slowest, strict=True)
     ]
-    count = f"{len(points)} found" + (", and there are no others" if points.exhaustive else "")
+    count = f"{len(points)} found" + (", and there are no others" if complete else "")
     if len(points) > MAX_POINTS:
         count += f"; the first {MAX_POINTS} of them"
     header = ["", *names, "largest |eigenvalue|", "time constant of it"]
     note = "A negative time constant is one of growth."
-    return f"<p>{count}. {note}</p>\n{_table(header, rows[:MAX_POINTS])}"
+    return f"<p>{count}.{singular} {note}</p>\n{_table(header, rows[:MAX_POINTS])}"
 
 
 def _lyapunov(estimator, dt):

@@ -1,8 +1,8 @@
 """`TrainingCurveDisplay`: the loss over epochs."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
+from ._observed import check_has
 from ._style import DATA, MODEL, axes_for, keep, style
 
 
@@ -62,7 +62,7 @@ class TrainingCurveDisplay:
         display : TrainingCurveDisplay
             Drawn.
         """
-        check_is_fitted(estimator, "loss_curve_")
+        check_has(estimator, "loss_curve_")
         held_out = getattr(estimator, "validation_curve_", None)
         return cls(loss_curve=estimator.loss_curve_, validation_curve=held_out or None).plot(
             ax, **kwargs

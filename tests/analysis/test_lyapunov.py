@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn.analysis import (
@@ -128,9 +131,17 @@ def test_bad_input_is_named():
     f = PiecewiseLinearMap(np.full(1, 3.0), np.zeros((1, 1)), np.ones(1))
     with pytest.raises(ValueError, match="start is None"):
         lyapunov_spectrum(f)
+    with pytest.raises(ValueError, match=r"start has shape \(2,\); expected \(1,\)"):
+        lyapunov_spectrum(f, start=[1.0, 2.0])
     with pytest.raises(ValueError, match="left the floating-point range at step"):
         lyapunov_spectrum(f, start=[1.0])
     with pytest.raises(TypeError, match="pair of functions"):
         lyapunov_spectrum(3, start=[1.0])
+    with pytest.raises(TypeError, match=r"got Pipeline\. .* last step.*pipeline\[-1\]"):
+        lyapunov_spectrum(make_pipeline(StandardScaler(), DSReconstructor()))
+    search = GridSearchCV(DSReconstructor(max_iter=0), {"alpha": [1.0]}, cv=2)
+    search.fit(np.eye(2)[np.arange(60) % 2])
+    with pytest.raises(TypeError, match=r"got GridSearchCV\. .*best_estimator_"):
+        lyapunov_spectrum(search)
     with pytest.raises(ValueError, match="neither NaN"):
         kaplan_yorke_dimension([1, np.nan])

@@ -7,6 +7,8 @@ import reference
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn.analysis import PiecewiseLinearMap, cycles, fixed_points
 from sklearn_plrnn.analysis._arrangement import n_regions, possible_patterns
+from sklearn_plrnn.analysis._branching import promising_patterns
+from sklearn_plrnn.analysis._pattern_search import _listed, _solve_all, distinct
 from sklearn_plrnn.datasets import make_van_der_pol
 
 MAPS = ("plrnn", "almost-linear", "shallow", "clipped-shallow", "narrow", "shallow always-on")
@@ -81,6 +83,48 @@ def test_possible_patterns_are_those_of_states(kind, rng):
 def test_number_of_regions_of_kinks_in_general_position(M, L, n):
     f = random_map("shallow", 0, M, L)
     assert n_regions(f) == n == len(np.unique(possible_patterns(f), axis=0))
+
+
+@pytest.mark.parametrize("kind", MAPS)
+@pytest.mark.parametrize("unit", [1, 1e-9])
+def test_no_branch_with_an_orbit_is_cut_off(kind, unit):
+    n_orbits, n_promising, n_sequences = 0, 0, 0
+    for seed in range(4):
+        f = random_map(kind, seed, L=2 if kind == "clipped-shallow" else 4)
+        theta = None if f.theta is None else unit * f.theta
+        scaled = f._replace(h=unit * f.h, theta=theta)  # has the same orbits, in another unit
+        for order in (1, 2):
+            patterns, complete = promising_patterns(scaled, order, 10**4)
+            assert complete and patterns.shape[1:] == (order, f.n_hidden)
+            orbits = reference.orbits_of_all_patterns(f, order)
+            listed = {row.tobytes() for row in patterns}
+            assert {row.tobytes() for row in f.pattern(orbits)} <= listed
+            n_orbits, n_promising = n_orbits + order * len(orbits), n_promising + len(listed)
+            n_sequences += 2 ** (order * f.n_hidden)
+    assert n_orbits <= n_promising < n_sequences / 3
+
+
+@pytest.mark.parametrize("n_linear", [0, 4])
+def test_all_fixed_points_of_20_units(n_linear, rng):
+    """Of four pairs of rivals one wins or none does, which the others follow one after another."""
+    W = np.kron(np.eye(10), [[0, -1.0], [-1.0, 0]])
+    W[8:] = np.tril(rng.normal(size=(12, 20)), 7)
+    h = np.r_[rng.uniform(0.9, 1.1, 8), rng.normal(size=12)]
+    f = PiecewiseLinearMap(np.full(20, 0.5), W, h, always_on=np.arange(20) >= 20 - n_linear)
+    order = rng.permutation(20)
+    f = f._replace(W=W[order][:, order], h=h[order], always_on=f.always_on[order])
+    points = fixed_points(f)
+    assert points.exhaustive and not points.singular
+    states = np.concatenate([point.states for point in points])
+    assert len(np.unique(states.round(9), axis=0)) == len(states) == 3**4
+    np.testing.assert_allclose(f.step(states), states, atol=1e-9)
+
+
+def test_a_tree_has_the_cycles_of_the_list():
+    f = random_map("plrnn", 8, M=8, strength=4)
+    listed = distinct(f, _solve_all(f, 2, _listed(f, 2)))
+    assert len(listed) > 1
+    assert_same_orbits(as_found(cycles(f, 2), 2, 8), listed)
 
 
 @pytest.mark.parametrize(("kind", "M", "L"), [("plrnn", 10, None), ("shallow", 3, 20)])
@@ -168,16 +212,30 @@ def test_kinds(J, kind, stable):
     np.testing.assert_allclose(point.states[0], np.linalg.solve(np.eye(2) - J, np.ones(2)))
 
 
-def test_a_point_on_kinks_is_one_point():
-    f = random_map("plrnn", 0, M=5)._replace(h=np.zeros(5))
-    points = fixed_points(f)
+@pytest.mark.parametrize("method", ["auto", "search"])
+def test_a_point_on_kinks_is_one_point(method):
+    f = random_map("plrnn", 0, M=14)._replace(h=np.zeros(14))
+    points = fixed_points(f, method=method, n_starts=1000)
     assert sum(np.abs(point.states).max() < 1e-12 for point in points) == 1
 
 
-def test_continua_are_left_out():
+@pytest.mark.parametrize("method", ["auto", "search"])
+def test_continua_are_left_out_but_not_concealed(method, rng):
     f = PiecewiseLinearMap(np.array([1.0, 0.5]), np.zeros((2, 2)), np.array([0.0, 1.0]))
-    assert len(fixed_points(f)) == 0
-    assert len(fixed_points(f, method="search")) == 0
+    points = fixed_points(f, method=method)
+    assert len(points) == 0 and points.singular
+    turned, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    J = turned @ np.diag([1, 0.5, 0.2]) @ turned.T  # singular but for rounding
+    f = PiecewiseLinearMap(np.zeros(3), J, np.ones(3), always_on=np.ones(3, bool))
+    points = fixed_points(f, method=method)
+    assert len(points) == 0 and points.singular
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_orbits_are_told_apart_in_any_unit(unit):
+    rivals = PiecewiseLinearMap(np.full(2, 0.5), np.array([[0, -1.0], [-1.0, 0]]), np.ones(2))
+    states = [point.states[0] for point in fixed_points(rivals._replace(h=unit * rivals.h))]
+    np.testing.assert_allclose(states, unit * np.array([[-2, 2], [2 / 3, 2 / 3], [2, -2]]))
 
 
 def test_observations_are_in_the_units_of_the_data():
@@ -216,10 +274,17 @@ def test_same_seed_same_result_and_global_state_untouched():
 
 def test_bad_arguments_are_named():
     f = random_map("plrnn", 0, M=6)
-    with pytest.raises(ValueError, match=r"up to 64 patterns for order 1.*max_patterns=10"):
+    with pytest.raises(ValueError, match=r"more than max_patterns=10 patterns for order 1"):
         fixed_points(f, method="exhaustive", max_patterns=10)
     assert not fixed_points(f, max_patterns=10).exhaustive
     with pytest.raises(ValueError, match="starts has shape"):
         fixed_points(f, starts=np.zeros((3, 2)))
     with pytest.raises(TypeError, match="to_map"):
         fixed_points(lambda z: z)
+    for name, x, message in (
+        ("A", np.ones(5), r"A of the map has shape \(5,\); expected \(6,\)"),
+        ("W", np.ones((6, 4)), r"W of the map has shape \(6, 4\); without V it must be square"),
+        ("h", np.full(6, np.nan), "h of the map holds NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fixed_points(f._replace(**{name: x}))

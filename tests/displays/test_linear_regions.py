@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn.analysis import PiecewiseLinearMap
 from sklearn_plrnn.displays import LinearRegionDisplay
 
@@ -33,6 +34,16 @@ def test_the_graph_has_the_nodes_asked_for(n_nodes, n_edges):
     display = LinearRegionDisplay.from_estimator(F, STATES, n_nodes=n_nodes)
     assert len(display.centres_.get_offsets()) == n_nodes
     assert len(display.edges_.get_xydata()) == 3 * n_edges
+
+
+def test_a_single_variable_is_shown_by_latent_states(frame):
+    x = frame[["a&b"]]
+    model = DSReconstructor(n_hidden=5, delay_embedding=3, max_iter=0).fit(x)
+    display = LinearRegionDisplay.from_estimator(model, model.transform(x))
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("z0", "z1")
+    model = DSReconstructor(1, n_hidden=5, max_iter=0).fit(x)
+    with pytest.raises(ValueError, match="features are 1 variables; expected 2 or 3"):
+        LinearRegionDisplay.from_estimator(model, model.transform(x))
 
 
 def test_a_reconstruction_is_shown_as_it_is_observed(model, frame):

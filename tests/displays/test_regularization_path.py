@@ -31,6 +31,11 @@ def test_the_path_of_an_estimator():
         RegularizationPathDisplay.from_estimator(Path())
 
 
+def test_an_estimator_without_a_path_is_named(model):
+    with pytest.raises(TypeError, match=r"alphas_.*a DSReconstructor has no alphas_"):
+        RegularizationPathDisplay.from_estimator(model)
+
+
 def test_no_regularization_belongs_to_the_path():
     display = RegularizationPathDisplay(alphas=[0, 0.1, 1], scores=np.ones((3, 1))).plot()
     assert display.ax_.get_xscale() == "symlog" and display.chosen_line_ is None

@@ -12,7 +12,9 @@ from matplotlib.image import imread
 
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn.analysis import fixed_points
+from sklearn_plrnn.analysis._orbits import Orbits
 from sklearn_plrnn.displays import reconstruction_report
+from sklearn_plrnn.displays._report import _fixed_points
 from sklearn_plrnn.metrics import forecast_r2_scorer, power_spectrum_distance
 
 BROWSER = next(
@@ -112,12 +114,26 @@ def test_it_is_written_where_told(page, file):
     assert file.read_text(encoding="utf-8") == page
 
 
-def test_driven_and_one_dimensional_models(driven, rng):
-    X, model = driven
-    assert Page(reconstruction_report(model, X))
-    x = np.sin(0.3 * np.arange(100))[:, None] + 0.01 * rng.normal(size=(100, 1))
-    model = DSReconstructor(3, n_hidden=5, solver="adam", max_iter=2, random_state=0).fit(x)
-    assert "Attractors" not in reconstruction_report(model, x)
+def test_a_driven_model_of_one_variable_and_one_unit(rng):
+    u = rng.normal(size=100)
+    X = np.c_[np.convolve(u, 0.9 ** np.arange(30))[:100], u]
+    parameters = {"input_features": [1], "readout": "affine", "max_iter": 0}
+    model = DSReconstructor(1, n_hidden=5, random_state=0, **parameters).fit(X)
+    page = reconstruction_report(model, X)
+    assert Page(page).texts.count("Power spectra") == 1
+    assert "Attractors" not in page and "Linear regions" not in page
+
+
+@pytest.mark.parametrize(
+    ("orbits", "exhaustive", "singular", "said"),
+    [
+        ([], True, False, "There are none."),
+        ([], False, False, "None was found."),
+        ([], True, True, "None was found. Where their equations are singular"),
+    ],
+)
+def test_what_is_said_of_fixed_points_that_are_not_there(orbits, exhaustive, singular, said, model):
+    assert said in _fixed_points(model, Orbits(orbits, exhaustive, singular), 1.0)
 
 
 def test_bad_input_is_named(model, frame):
