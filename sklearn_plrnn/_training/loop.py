@@ -13,6 +13,7 @@ over the epochs, which is told when each begins and ends, and may stop the run.
 
 import copy
 from functools import partial
+from threading import Event
 
 import numpy as np
 import scipy.optimize
@@ -79,13 +80,14 @@ def restarts(train, seeds, n_jobs):
     here = {"backend": "sequential"} if n_jobs == 1 or len(seeds) == 1 else {}
     backend, _ = get_active_backend()
     as_done = "generator_unordered" if here or backend.supports_return_generator else "list"
-    tasks = (delayed(_numbered)(train, i, seed) for i, seed in enumerate(seeds))
-    done = {}
+    done, enough = {}, Event()  # which is also asked by a thread of joblib's that sends more
+    sent = ((i, seed) for i, seed in enumerate(seeds) if not enough.is_set())
+    tasks = (delayed(_numbered)(train, i, seed) for i, seed in sent)
     try:
         for i, result in Parallel(n_jobs, return_as=as_done, **here)(tasks):
             done[i] = result
             if result.interrupted or result.is_enough:
-                break
+                enough.set()
     except KeyboardInterrupt:
         if not done:
             raise

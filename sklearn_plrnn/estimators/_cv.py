@@ -69,6 +69,7 @@ class PathCV:
         if sample_weight is not None:
             weights = check_weights(sample_weight, _num_samples(X), float)[:, 0]
         scored_weights = weights if self._scores_by_weight(scorer) else None
+        # In a tuple, with Dask, data travel with each task: no worker has the only copy.
         data = X, y, weights, scored_weights
         validation = task.subtask("cross-validation", len(folds), sequential=False)
         tasks = [validation.subtask("fold", len(alphas)) for _ in folds]

@@ -253,6 +253,28 @@ class Watched(Result):
         return self[Result._fields.index("interrupted")]
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_enough_starts_no_more_restarts_and_stops_none():
+    begun, ended, last = [], [], threading.Event()
+
+    def train(seed):
+        begun.append(seed)
+        assert seed == 0 or last.wait(60)
+        ended.append(seed)
+        return Enough(*finished(seed))
+
+    class Enough(Result):
+        @property
+        def is_enough(self):
+            last.set()
+            return True
+
+    with parallel_config("threading", n_jobs=2):
+        done = restarts(train, range(1000), None)
+    assert len(done) < 1000 and begun[0] == 0
+    assert sorted(begun) == sorted(ended) == [r.score for r in done]
+
+
 @pytest.mark.parametrize("n_done", [0, 1])
 def test_an_interrupt_while_others_work_keeps_the_restarts_that_are_done(n_done):
     over = threading.Event()
