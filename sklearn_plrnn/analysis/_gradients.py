@@ -10,8 +10,8 @@ what the regularized units held at the beginning, is [X_k; R_k X_k] with
     X_{k+1} = (A_k + F_k R_k) X_k,    R_{k+1} = (S_k + N_k R_k) (A_k + F_k R_k)^{-1},    R_0 = 0,
 
 so that its singular values are between prod_j sigma_min(A_j + F_j R_j) and the product of the
-sigma_max times sqrt(1 + ||R_k||^2). Without deviation (A = I, F = 0) this is Theorem 2: at least 1,
-and at most sqrt(1 + (max ||S|| / (1 - rho))^2) if ||N_t|| <= rho < 1.
+sigma_max times sqrt(1 + ||R_k||^2). Without deviation (A = I, F = 0), the case of Theorem 2, they
+are at least 1, and at most sqrt(1 + (max ||S|| / (1 - rho))^2) if ||N_t|| <= rho < 1.
 """
 
 from typing import NamedTuple
@@ -47,11 +47,13 @@ def gradient_norms(model, states, *, units=None):
         \frac{\partial z_k}{\partial z_0} = J(z_{k-1}) \cdots J(z_1) J(z_0)
 
     These products are what vanishes or explodes in back-propagation through time. Two theorems
-    [1]_ tie them to the dynamics. *Theorem 1*: if the trajectory ends in a fixed point or cycle
-    whose Jacobians have norms below 1, they stay bounded, and vanish in the end, for they are no
-    larger than ``bound``, the product of the norms. *Theorem 2*: if regularized units keep what
-    they hold (A = 1, W = 0) and the Jacobian of the others has norm below 1, gradients with respect
-    to the regularized units neither vanish nor explode.
+    [1]_ tie them to the dynamics. *Theorem 1*: if a free run converges to a fixed point or cycle
+    whose Jacobians have norms below 1, derivatives of its states with respect to parameters, which
+    are sums over such products, stay bounded. The products themselves then vanish, being no larger
+    than ``bound``, the product of the norms. *Theorem 2*: in the limit of strong regularization,
+    where regularized units keep what they hold (A = 1, their rows of W are 0), and if the Jacobian
+    among the others has norm below 1, gradients with respect to the regularized units neither
+    vanish nor explode.
 
     Trained units are only close to that. ``lower`` and ``upper`` are bounds for the given
     trajectory with these deviations: with blocks :math:`A_t, F_t, S_t, N_t` of :math:`J(z_t)`
@@ -92,7 +94,7 @@ def gradient_norms(model, states, *, units=None):
             Bounds on these.
         contraction : float
             Largest norm of a Jacobian in the second half of the trajectory; below 1, Theorem 1
-            applies to a trajectory that has arrived by then.
+            applies to a free run that has arrived by then.
         contraction_of_others : float or None
             Largest norm of :math:`N_t` along the trajectory; below 1, Theorem 2 applies to units
             that are regularized perfectly.

@@ -27,7 +27,7 @@ class GradientNormDisplay:
     largest_, smallest_ : matplotlib Line2D or None
         Singular values with respect to the regularized units.
     band_ : matplotlib artist or None
-        What Theorem 2 allows these.
+        Bounds on these.
     ax_ : matplotlib Axes
         Axes.
     figure_ : matplotlib Figure
