@@ -10,8 +10,8 @@ what the regularized units held at the beginning, is [X_k; R_k X_k] with
     X_{k+1} = (A_k + F_k R_k) X_k,    R_{k+1} = (S_k + N_k R_k) (A_k + F_k R_k)^{-1},    R_0 = 0,
 
 so that its singular values are between prod_j sigma_min(A_j + F_j R_j) and the product of the
-sigma_max times sqrt(1 + ||R_k||^2). Without deviation (A = I, F = 0), the case of Theorem 2, they are
-at least 1, and at most sqrt(1 + (max ||S|| / (1 - rho))^2) if ||N_t|| <= rho < 1.
+sigma_max times sqrt(1 + ||R_k||^2). Without deviation (A = I, F = 0), the case of Theorem 2, they
+are at least 1, and at most sqrt(1 + (max ||S|| / (1 - rho))^2) if ||N_t|| <= rho < 1.
 """
 
 from typing import NamedTuple
