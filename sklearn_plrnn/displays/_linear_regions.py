@@ -8,17 +8,16 @@ from sklearn.utils import check_scalar
 from ..analysis import linear_regions
 from ..analysis._protocol import observe
 from ._observed import check_series, choose, default_names, names_of
-from ._style import keep, space_axes, style
+from ._style import DATA, MODEL, OTHER, keep, space_axes, style
 
-GOLDEN = (np.sqrt(5) - 1) / 2  # multiples of it modulo 1 are far apart where numbers are near
-SHADES = 0.15, 0.9  # of the map of colours, visible on white and on black
+COLOURS = MODEL, OTHER, "#009e73", "#cc79a7"  # Okabe and Ito's that are seen on white and on black
 
 
 class LinearRegionDisplay:
     """Points of a trajectory, coloured by linear region, and the graph of transitions.
 
-    Made by `from_estimator`. Regions that are visited about equally often have colours far apart,
-    but colours repeat where there are many.
+    Made by `from_estimator`. As on a map of countries a few colours do, because regions that follow
+    on each other differ. Only the regions visited most have one, the others are grey.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ class LinearRegionDisplay:
         *,
         features=None,
         n_nodes=30,
-        colormap="cividis",
+        colors=COLOURS,
         point_kwargs=None,
         centre_kwargs=None,
         edge_kwargs=None,
@@ -112,9 +111,9 @@ class LinearRegionDisplay:
         features : list of int or str, or None, default=None
             Two or three variables, by index or name; None is the first two.
         n_nodes : int, default=30
-            How many of the regions visited most are nodes of the graph.
-        colormap : str or matplotlib Colormap, default="cividis"
-            Colours of regions are taken from it.
+            How many of the regions visited most are coloured, and nodes of the graph.
+        colors : sequence of matplotlib colors
+            Colours of regions, by default four that the colour-blind can tell apart.
         point_kwargs, centre_kwargs : dict or None, default=None
             Keywords of `matplotlib.axes.Axes.scatter`.
         edge_kwargs : dict or None, default=None
@@ -125,8 +124,9 @@ class LinearRegionDisplay:
         self : LinearRegionDisplay
             With the artists as attributes.
         """
-        from matplotlib import colormaps, rcParams
+        from matplotlib import rcParams
         from matplotlib.collections import PathCollection
+        from matplotlib.colors import to_rgba_array
         from matplotlib.lines import Line2D
 
         check_scalar(n_nodes, "n_nodes", Integral, min_val=0)
@@ -137,11 +137,14 @@ class LinearRegionDisplay:
         points = self.points[:, chosen]
         sums = [np.bincount(labels, x, len(counts)) for x in points.T]
         centres = np.stack(sums, axis=1) / counts[:, None]
-        colours = colormaps.get_cmap(colormap)(_spread(len(counts)))
+        edges, weights = self.regions.edges, self.regions.edge_counts
+        shown = (edges[:, 0] != edges[:, 1]) & (edges < n_nodes).all(axis=1)
+        edges, weights = edges[shown], weights[shown]
+        colours = np.repeat(to_rgba_array(DATA), len(counts), axis=0)
+        map_colours = _map_colours(len(counts[:n_nodes]), edges, weights, len(colors))
+        colours[:n_nodes] = to_rgba_array(colors)[map_colours]
         look = style(PathCollection, {"s": 3, "linewidths": 0, "zorder": 1}, point_kwargs)
         self.points_ = ax.scatter(*points.T, **{"color": colours[labels]} | look)
-        edges = self.regions.edges
-        edges = edges[(edges[:, 0] != edges[:, 1]) & (edges < n_nodes).all(axis=1)]
         look = {"color": rcParams["text.color"], "linewidth": 0.6, "alpha": 0.6, "zorder": 2}
         look = style(Line2D, look, edge_kwargs)
         gap = np.full((len(edges), 1, len(chosen)), np.nan)
@@ -155,7 +158,14 @@ class LinearRegionDisplay:
         return keep(self, [ax])
 
 
-def _spread(n):
-    """Positions in a map of colours, those of neighbours far apart."""
-    low, high = SHADES
-    return low + (high - low) * (np.arange(n) * GOLDEN % 1)
+def _map_colours(n, edges, weights, n_colours):
+    """A colour for each of n nodes, the same at both ends of as few transitions as possible."""
+    transitions = np.zeros((n, n))
+    np.add.at(transitions, tuple(edges.T), weights)
+    transitions += transitions.T
+    colours, used = np.zeros(n, int), np.zeros(n_colours)
+    for node in range(n):
+        shared = np.bincount(colours[:node], transitions[node, :node], n_colours)
+        colours[node] = np.lexsort((used, shared))[0]
+        used[colours[node]] += 1
+    return colours

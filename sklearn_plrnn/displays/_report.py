@@ -48,7 +48,7 @@ PAGE = """<!DOCTYPE html>
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
   color: #111; background: #fff; overflow-wrap: anywhere; }}
 table {{ border-collapse: collapse; margin: 1rem 0; }}
 th, td {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #8886;
@@ -146,15 +146,23 @@ def reconstruction_report(
     return page
 
 
+def _strength(estimator):
+    """Of the penalty: as given, or chosen by cross-validation."""
+    return estimator.alpha_ if hasattr(estimator, "alpha_") else estimator.alpha
+
+
 def _summary(estimator):
-    units = f"{len(estimator.A_)}, {len(estimator.regularized_units_)} of them for regularization"
+    units = str(len(estimator.A_))
+    if strength := _strength(estimator):
+        n_regularized = len(estimator.regularized_units_)
+        units += f", {n_regularized} of them regularized with strength {strength:.3g}"
     sizes = {name: size for name, size in estimator.sizes_.items() if name != "n_components"}
     n_parameters = sum(getattr(estimator, f"{name}_").size for name in estimator.parameter_names_)
     noise = zip(names_of(estimator), estimator.observation_noise_, strict=True)
     noise = ", ".join(f"{name} {level:.3g}" for name, level in list(noise)[:MAX_VARIABLES])
     rows = {
         "architecture": estimator.architecture_,
-        "units": units + f", with strength {estimator.alpha:g}",
+        "units": units,
         **sizes,
         "parameters": n_parameters,
         "readout": estimator.readout_,
@@ -218,7 +226,7 @@ def _pictures(estimator, X, run, points, dt, random_state):
     eigenvalues = lambda ax: EigenvalueDisplay.from_estimator(estimator, orbits=points, ax=ax)
     training = lambda ax: TrainingCurveDisplay.from_estimator(estimator, ax=ax)
     # A map knows of no regularized units; where nothing was regularized, they mean nothing.
-    model = estimator if estimator.alpha > 0 else estimator.to_map()
+    model = estimator if _strength(estimator) > 0 else estimator.to_map()
     gradients = lambda ax: GradientNormDisplay.from_estimator(model, states[:MAX_GRADIENT], ax=ax)
     figures = [
         _figure(f"The last {n_ahead} rows of X, forecast", forecast, len(shown), features=shown),

@@ -36,6 +36,21 @@ def test_the_graph_has_the_nodes_asked_for(n_nodes, n_edges):
     assert len(display.edges_.get_xydata()) == 3 * n_edges
 
 
+def test_neighbours_differ_and_what_is_seldom_visited_is_grey(rng):
+    angle = np.repeat(np.linspace(0, 4 * np.pi, 120), rng.integers(1, 9, 120))
+    V = np.stack([np.cos(np.arange(8)), np.sin(np.arange(8))], axis=1)  # 16 sectors
+    f = PiecewiseLinearMap(np.ones(2), np.zeros((2, 8)), np.zeros(2), V)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    display = LinearRegionDisplay.from_estimator(f, circle, n_nodes=20)
+    labels, colours = display.regions.labels, display.points_.get_facecolors()
+    assert len(display.regions.counts) == 16 and len(np.unique(colours, axis=0)) <= 4
+    moved = labels[1:] != labels[:-1]
+    assert (colours[1:] != colours[:-1]).any(axis=1).tolist() == moved.tolist()
+    display = display.plot(n_nodes=5, colors=["tab:red", "tab:green"])
+    grey = (display.points_.get_facecolors()[:, :3] == 0.5).all(axis=1)
+    assert grey.tolist() == (labels >= 5).tolist()
+
+
 def test_a_single_variable_is_shown_by_latent_states(frame):
     x = frame[["a&b"]]
     model = DSReconstructor(n_hidden=5, delay_embedding=3, max_iter=0).fit(x)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from sklearn_plrnn import DSReconstructor
+from sklearn_plrnn import DSReconstructorCV
 from sklearn_plrnn.analysis import fixed_points
 from sklearn_plrnn.analysis._orbits import Orbits
 from sklearn_plrnn.displays import reconstruction_report
@@ -114,13 +114,13 @@ def test_it_is_written_where_told(page, file):
     assert file.read_text(encoding="utf-8") == page
 
 
-def test_a_driven_model_of_one_variable_and_one_unit(rng):
+def test_a_driven_model_of_one_variable_and_one_unit_chosen_by_cross_validation(rng):
     u = rng.normal(size=100)
     X = np.c_[np.convolve(u, 0.9 ** np.arange(30))[:100], u]
-    parameters = {"input_features": [1], "readout": "affine", "max_iter": 0}
-    model = DSReconstructor(1, n_hidden=5, random_state=0, **parameters).fit(X)
-    page = reconstruction_report(model, X)
-    assert Page(page).texts.count("Power spectra") == 1
+    parameters = {"input_features": [1], "readout": "affine", "max_iter": 1}
+    model = DSReconstructorCV(1, n_hidden=5, alphas=[2.5], cv=2, random_state=0, **parameters)
+    page = reconstruction_report(model.fit(X), X)
+    assert Page(page).row("units")[0] == "1, 1 of them regularized with strength 2.5"
     assert "Attractors" not in page and "Linear regions" not in page
 
 

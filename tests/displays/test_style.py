@@ -17,7 +17,8 @@ from sklearn_plrnn.displays import (
     RegularizationPathDisplay,
     TrainingCurveDisplay,
 )
-from sklearn_plrnn.displays._style import DATA, MODEL, OTHER, WIDTH
+from sklearn_plrnn.displays._linear_regions import COLOURS
+from sklearn_plrnn.displays._style import DATA, WIDTH
 
 SCORES = np.array([[0.5, 0.6], [0.8, 0.7], [0.4, 0.5]])
 
@@ -124,7 +125,7 @@ def luminance(colour):
     ]
 
 
-@pytest.mark.parametrize("colour", [MODEL, DATA, OTHER])
+@pytest.mark.parametrize("colour", [DATA, *COLOURS])
 def test_colours_are_seen_on_white_and_on_black(colour):
     y = luminance(colour)
     assert 1.05 / (y + 0.05) >= 3 and (y + 0.05) / 0.05 >= 3
