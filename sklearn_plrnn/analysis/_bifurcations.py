@@ -1,15 +1,17 @@
-"""How the long-term behaviour changes with one parameter of the map."""
+"""How the long-term behaviour changes with one parameter."""
 
+from copy import copy
 from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array
 
 from ._orbits import cycles
 from ._protocol import observe, piecewise_of, start_of
 
+BESIDE = ("B", "b", "C", "E", "initial_state")  # parameters that are not those of the map
 MAX_PATTERNS = 2**14  # of the exhaustive search at each value
 
 
@@ -25,7 +27,7 @@ class BifurcationDiagram(NamedTuple):
 @validate_params(
     {
         "model": "no_validation",
-        "parameter": [StrOptions({"A", "W", "h", "V", "theta"})],
+        "parameter": [str],
         "index": ["array-like", Integral],
         "values": ["array-like"],
         "start": ["array-like", None],
@@ -46,7 +48,7 @@ def bifurcation_diagram(
     n_last=100,
     max_order=1,
 ):
-    r"""Long-term behaviour as one parameter of the map changes.
+    r"""Long-term behaviour as one parameter of a model changes.
 
     For each value, in the order given, a run goes on from where the last one ended; going up and
     down shows hysteresis. Fixed points and cycles are exact, and followed whether stable or not.
@@ -56,11 +58,12 @@ def bifurcation_diagram(
     model : estimator or PiecewiseLinearMap
         A fitted estimator, whose inputs are taken to be at their mean in training, or what its
         ``to_map()`` gave.
-    parameter : {"A", "W", "h", "V", "theta"}
-        Array of the map ``F(z) = A z + W relu(V z + theta) + h``. The attributes ``W1_, h1_, W2_,
-        h2_`` of "shallow" are its W, h, V and theta.
+    parameter : str
+        Which array: of an estimator an attribute without its underscore, "A", "W" or "h", or, for
+        "shallow" and "clipped-shallow", "A", "W1", "h1", "W2" or "h2"; of a map "A", "W", "h", "V"
+        or "theta".
     index : int or tuple of int
-        Entry of it: ``i`` for A, h and theta, ``(i, j)`` for W and V.
+        Entry of it: ``i`` or, where it has two axes, ``(i, j)``.
     values : array-like of shape (n_values,)
         Values that the entry takes.
     start : array-like of shape (n_components,) or None, default=None
@@ -91,7 +94,7 @@ def bifurcation_diagram(
     Raises
     ------
     ValueError
-        If there is no such entry, or nowhere to start.
+        If there is no such parameter or entry, or nowhere to start.
 
     Examples
     --------
@@ -108,16 +111,20 @@ def bifurcation_diagram(
     """
     f = piecewise_of(model)
     values = check_array(values, ensure_2d=False, dtype=np.float64, input_name="values")
+    if values.ndim != 1:
+        raise ValueError(f"values has shape {values.shape}; expected (n_values,).")
     first = start_of(model, start, f.n_components)
-    array, index = getattr(f, parameter), tuple(np.atleast_1d(index).tolist())
-    if array is None or len(index) != array.ndim or not _is_within(index, array.shape):
-        shape = "no such array" if array is None else f"shape {array.shape}"
-        raise ValueError(f"index {index} is no entry of {parameter}, which has {shape}.")
+    arrays, with_parameter = _changeable(model, f)
+    if parameter not in arrays:
+        raise ValueError(f"parameter must be one of {list(arrays)}, got {parameter!r}.")
+    array, index = arrays[parameter], tuple(np.atleast_1d(index).tolist())
+    if len(index) != array.ndim or not _is_within(index, array.shape):
+        raise ValueError(f"index {index} is no entry of {parameter}, of shape {array.shape}.")
     states, orbits, state = [], [], first
     for value in values:
-        changed = array.copy()
+        changed = array.astype(np.float64)
         changed[index] = value
-        g = f._replace(**{parameter: changed})
+        g = with_parameter(parameter, changed)
         run = _run(g, state, transient, n_last)
         state = run[-1] if np.isfinite(run[-1]).all() else first
         states.append(run)
@@ -126,6 +133,22 @@ def bifurcation_diagram(
         )
     states = np.stack(states)
     return BifurcationDiagram(values, states, observe(model, states), orbits)
+
+
+def _changeable(model, f):
+    """Arrays that make up a map, by name, and the function that exchanges one of them."""
+    if not hasattr(model, "to_map"):
+        arrays = {name: getattr(f, name) for name in ("A", "W", "h", "V", "theta")}
+        arrays = {name: x for name, x in arrays.items() if x is not None}
+        return arrays, lambda name, x: f._replace(**{name: x})
+
+    def with_parameter(name, x):
+        changed = copy(model)
+        setattr(changed, f"{name}_", x)
+        return piecewise_of(changed)
+
+    names = [name for name in model.parameter_names_ if name not in BESIDE]
+    return {name: getattr(model, f"{name}_") for name in names}, with_parameter
 
 
 def _is_within(index, shape):

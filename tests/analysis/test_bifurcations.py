@@ -57,16 +57,48 @@ def test_an_estimator_starts_where_its_data_ended_and_is_left_as_it_was():
     X = make_van_der_pol(600, random_state=0)
     model = DSReconstructor(n_hidden=8, max_iter=1, random_state=0).fit(X)
     before = model.h1_.copy()
-    diagram = bifurcation_diagram(model, "h", 1, [before[1], 0.3], transient=50, n_last=20)
+    diagram = bifurcation_diagram(model, "h1", 1, [before[1], 0.3], transient=50, n_last=20)
     assert diagram.observations.shape == (2, 20, 2)
     np.testing.assert_allclose(diagram.observations[0], model.forecast(70)[50:])
     np.testing.assert_array_equal(model.h1_, before)
 
 
 @pytest.mark.parametrize(
+    ("architecture", "parameter", "index"),
+    [
+        ("plrnn", "W", (0, 1)),
+        ("almost-linear", "A", -1),
+        ("shallow", "W2", (3, 0)),
+        ("clipped-shallow", "W1", (1, 2)),
+    ],
+)
+def test_parameters_are_those_of_the_estimator(architecture, parameter, index):
+    X = make_van_der_pol(300, random_state=0)
+    model = DSReconstructor(
+        3, architecture=architecture, n_hidden=6, max_iter=0, random_state=0
+    ).fit(X)
+    run = {"transient": 2, "n_last": 3}
+    diagram = bifurcation_diagram(model, parameter, index, [0.2, -0.1], max_order=0, **run)
+    for value, states, start in zip(
+        diagram.values, diagram.states, [model.last_state_, diagram.states[0, -1]], strict=True
+    ):
+        getattr(model, f"{parameter}_")[index] = value  # all that is made of it changes
+        model.last_state_ = start
+        np.testing.assert_allclose(states @ model.B_.T + model.b_, model.forecast(5)[2:])
+    with pytest.raises(ValueError, match=rf"parameter must be one of .*'{parameter}'.*, got 'C'"):
+        bifurcation_diagram(model, "C", 0, [0.0])
+
+
+@pytest.mark.parametrize(
     ("parameter", "index", "message"),
-    [("h", 1, r"no entry of h.*\(1,\)"), ("W", 0, "no entry of W"), ("V", (0, 0), "no such array")],
+    [
+        ("h", 1, r"\(1,\) is no entry of h, of shape \(1,\)"),
+        ("W", 0, "no entry of W"),
+        ("V", (0, 0), r"one of \['A', 'W', 'h'\], got 'V'"),
+    ],
 )
 def test_bad_input_is_named(parameter, index, message):
     with pytest.raises(ValueError, match=message):
         bifurcation_diagram(TENT, parameter, index, [0.0], start=[0.0])
+    with pytest.raises(ValueError, match=r"values has shape \(1, 2\)"):
+        bifurcation_diagram(TENT, "h", 0, [[0.0, 1.0]], start=[0.0])

@@ -104,7 +104,7 @@ def test_numbers_beyond_the_range_do_not_harm(a, limit):
 @pytest.fixture(scope="module")
 def addition():
     """Latent states of two trained models along a sequence of 1000 steps, and the models."""
-    X, y = make_addition(400, 60, random_state=0)
+    X, y = (part[:400] for part in make_addition(1000, 60, random_state=0))
     x = make_addition(1, 1000, random_state=2)[0][0]
     settings = {
         "regularized": {},
@@ -126,7 +126,7 @@ def test_regularized_gradients_stay_within_their_bounds_over_1000_steps(addition
     assert norms.contraction_of_others < 1  # the premise of Theorem 2
     assert np.all(norms.lower <= norms.smallest * (1 + 1e-6))
     assert np.all(norms.largest <= norms.upper * (1 + 1e-6))
-    assert norms.lower[-1] > 0.1
+    assert norms.lower[-1] > 0.5
     assert norms.upper[-1] < 2 * norms.upper[50:100].max()
 
 
