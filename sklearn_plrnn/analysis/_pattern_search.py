@@ -46,9 +46,11 @@ def search(f, order, n_starts, starts, rng):
     """
     seen = set()
     found = _follow(f, _starting_patterns(f, order, n_starts, starts, rng), seen)
-    flips = np.eye(order * f.n_hidden, dtype=bool).reshape(-1, order, f.n_hidden)
-    known = f.pattern(distinct(f, found))[: CHUNK // flips.size]
-    around = (known[:, None] ^ flips).reshape(-1, order, f.n_hidden)
+    around = f.pattern(distinct(f, found)).reshape(-1, order * f.n_hidden)
+    flips = rng.permutation(around.size)[:n_starts]  # one unit of one orbit each
+    around = around[flips // around.shape[1]]
+    around[np.arange(len(flips)), flips % around.shape[1]] ^= True
+    around = around.reshape(-1, order, f.n_hidden)
     return np.concatenate([found, _follow(f, around, seen)])
 
 
