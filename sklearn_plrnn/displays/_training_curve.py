@@ -9,18 +9,18 @@ from ._style import DATA, MODEL, axes_for, keep, style
 class TrainingCurveDisplay:
     """Training loss, and held-out loss if there is one, over epochs or iterations.
 
-    Made by `from_estimator`.
+    Made by `from_estimator`. Where "gauss-newton" has held data out it only knows their loss.
 
     Parameters
     ----------
-    loss_curve : array-like of shape (n_iter,)
+    loss_curve : array-like of shape (n_iter,) or None
         Training loss of each epoch.
     validation_curve : array-like of shape (n_iter,) or None, default=None
         Held-out loss after each.
 
     Attributes
     ----------
-    training_line_ : matplotlib Line2D
+    training_line_ : matplotlib Line2D or None
         Training loss.
     validation_line_ : matplotlib Line2D or None
         Held-out loss.
@@ -63,10 +63,10 @@ class TrainingCurveDisplay:
             Drawn.
         """
         check_has(estimator, "loss_curve_")
-        held_out = getattr(estimator, "validation_curve_", None)
-        return cls(loss_curve=estimator.loss_curve_, validation_curve=held_out or None).plot(
-            ax, **kwargs
-        )
+        training, held_out = estimator.loss_curve_, getattr(estimator, "validation_curve_", None)
+        if held_out and held_out == training:  # recorded in both, and not the loss of training
+            training = None
+        return cls(loss_curve=training, validation_curve=held_out or None).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, training_kwargs=None, validation_kwargs=None):
         """Draw the curves, on a logarithmic scale where no loss is zero or negative.
