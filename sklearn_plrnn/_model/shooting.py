@@ -167,9 +167,9 @@ class Shooting(NamedTuple):
 
     def _normal_equations(self, params, batches, n_sequences, n_samples, rng):
         """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
-        n_curved = ROWS_PER_PARAMETER * sum(x.size for x in params.values())
-        taken = _enough(batches, max(ROWS_PER_SEQUENCE * n_sequences, n_curved))
-        curved, workspace = _enough(taken, n_curved), Workspace()
+        n_rows = ROWS_PER_PARAMETER * sum(x.size for x in params.values())
+        taken = _enough(batches, max(ROWS_PER_SEQUENCE * n_sequences, n_rows))
+        curved, workspace = _enough(taken, n_rows), Workspace()
         H, gradient = normal_equations(self._rows(params, batch, workspace) for batch in curved)
         n_curved, n_windows = (sum(b.targets.shape[1] for b in x) for x in (curved, taken))
         H, gradient = to_parameters(self.objective, params, H / n_curved, gradient / n_windows)

@@ -19,10 +19,15 @@ def begin_fit(estimator, X, y, sample_weight=None, max_subtasks=None):
     if not hasattr(estimator, "_skl_callbacks"):
         return NO_TASK
     context = estimator._init_callback_context(max_subtasks=max_subtasks, sequential_subtasks=False)
-    metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-    task = Task(context, estimator, {"X": X, "y": y, "metadata": metadata})
+    task = Task(context, estimator, told_of(X, y, sample_weight))
     task.begin()
     return task
+
+
+def told_of(X, y, sample_weight=None):
+    """What hooks are told of data. Without y, X is what is to be predicted: the y of scores."""
+    metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return {"X": X, "y": X if y is None else y, "metadata": metadata}
 
 
 class Task:

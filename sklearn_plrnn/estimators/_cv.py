@@ -20,7 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from .._random_state import local_random_state
-from ._callbacks import begin_fit, fitted_attributes
+from ._callbacks import begin_fit, fitted_attributes, told_of
 from ._classifier import RegularizedPLRNNClassifier
 from ._reconstructor import DSReconstructor
 from ._regressor import RegularizedPLRNNRegressor
@@ -57,7 +57,7 @@ class PathCV:
 
     def _fit_path(self, X, y, groups, sample_weight=None):
         """Choose `alpha`, fit to all the data, and only then change."""
-        task = begin_fit(self, X, X if y is None else y, sample_weight, max_subtasks=2)
+        task = begin_fit(self, X, y, sample_weight, max_subtasks=2)
         sequences, *_ = self._unfitted_twin()._check_data(X, y)
         X, y = indexable(X, y)
         alphas = self._path()
@@ -89,8 +89,7 @@ class PathCV:
         with refit.around():
             data = X, y, weights, self.max_iter_warm, refit
             *_, fitted = _path(model, alphas[: best + 1], *data)
-        given = {name: x for name, x in vars(self).items() if not name.endswith("_")}
-        self.__dict__ = given | fitted_attributes(fitted)
+        self.__dict__ = vars(self._unfitted_twin()) | fitted_attributes(fitted)
         self.alpha_, self.alphas_ = float(alphas[best]), alphas
         self.scores_path_, self.best_score_ = scores, float(means[best])
         task.end({})
@@ -137,7 +136,7 @@ def _path(model, alphas, X, y, weights, max_iter_warm, task):
     model = clone(model).set_params(warm_start=True)
     warm_rate = WARM_RATE * model.learning_rate_init
     weighted = {} if weights is None else {"sample_weight": weights}
-    data = {"X": X, "y": X if y is None else y, "metadata": weighted}
+    data = told_of(X, y, weights)
     for alpha in alphas:
         model.set_params(alpha=float(alpha))
         with task.subtask(f"alpha={alpha:g}", **data).around_fit(model):

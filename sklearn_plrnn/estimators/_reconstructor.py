@@ -411,9 +411,8 @@ class DSReconstructor(FittedDynamics):
             If X is too short, holds inf, or NaN in an input column, or if `n_components` is smaller
             than the number of observed variables with an identity readout.
         """
-        # Of a reconstruction, X is also what is to be predicted: the y of scores.
         n_runs = None if self.solver == "auto" else self.n_init  # which may try another solver
-        task = begin_fit(self, X, X if y is None else y, max_subtasks=n_runs)
+        task = begin_fit(self, X, y, max_subtasks=n_runs)
         twin = self._unfitted_twin()
         self._take_over(twin, twin._fit(X, task), task)
         return self

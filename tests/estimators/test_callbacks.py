@@ -118,13 +118,19 @@ def assert_same_fit(model, other):
             np.testing.assert_array_equal(x, getattr(other, name), err_msg=name)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_fit_is_a_tree_of_tasks_and_the_same_fit(name):
-    model, data = case(name)
+def recorded(model, data):
+    """What is recorded of a fit, which is the same fit as without."""
     plain = clone(model).fit(*data)
     recorder = Recorder()
     model.set_callbacks(recorder).fit(*data)
     assert_same_fit(model, plain)
+    return recorder
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fit_is_a_tree_of_tasks_and_the_same_fit(name):
+    model, data = case(name)
+    recorder = recorded(model, data)
     step = "epoch" if model.solver_ in ("adam", "sgd") else "iteration"
     run = (model.solver_, [(step, [])] * 3)
     assert recorder.tree() == ("fit", [run] * model.n_init)
@@ -280,10 +286,7 @@ def test_progress_bar(name, capsys):
 @pytest.mark.parametrize("name", PATHS)
 def test_a_path_is_a_tree_of_fits(name):
     model, data = path(name)
-    plain = clone(model).fit(*data)
-    recorder = Recorder()
-    model.set_callbacks(recorder).fit(*data)
-    assert_same_fit(model, plain)
+    recorder = recorded(model, data)
     fit = lambda n_epochs: ("fit", [("adam", [("epoch", [])] * n_epochs)])
     down = [fit(2), fit(1)]  # a quarter of the epochs, but one at least
     folds = ("cross-validation", [("fold", down), ("fold", down)])
