@@ -40,7 +40,10 @@ def weight_gradients(f, ports, stretch, workspace):
         for i in range(first, last):
             rows = slice(i * CHUNK, (i + 1) * CHUNK)
             for (left, right, floor), part in zip(flat, parts, strict=True):
-                x = right[rows] if floor is None else np.maximum(right[rows], floor)
+                x = right[rows]
+                if floor is not None:
+                    above = workspace.array(f"above{first}", x.shape, x.dtype)
+                    x = np.maximum(x, floor, out=above)
                 np.matmul(left[rows].T, x, out=part[i])
 
     if stretch.outputs_bar.shape[1] < SHARED_BATCH:
