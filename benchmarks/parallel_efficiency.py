@@ -18,10 +18,10 @@ import time
 from contextlib import nullcontext
 from functools import partial
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # As the user guide says: Dask's own value has its workers ask the system for memory at every step.
-MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-for name, value in {"OPENBLAS_NUM_THREADS": "1", **MALLOC}.items():
-    os.environ.setdefault(name, value)
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**28))
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**25))
 
 import numpy as np
 from distributed import Client, LocalCluster
