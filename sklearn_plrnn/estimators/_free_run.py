@@ -2,7 +2,8 @@
 
 The training series is cut into segments; the model runs freely, all runs at once, from the first
 row of each, or, where no input ties a run to its segment, from more rows: many models leave the
-attractor for a fixed point after some 100 000 steps, which a few runs may overlook. A short series
+attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Trajectories
+much shorter than the longest, as those onto the attractor are, are left out. A short series
 that has settled is compared with what comes after thousands of steps, for the same reason. Runs are
 compared as they would have been measured, with the observation noise of the data added. Without
 that, a clean attractor beside a noisy one misses most of the cells that noise fills. Parameters
@@ -21,6 +22,7 @@ from ..metrics import power_spectrum_distance, state_space_divergence
 
 N_RUNS = 8
 SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
+COMPARABLE = 0.1  # of the longest trajectory's length; shorter ones hold no geometry, no spectrum
 TRANSIENT = 0.25  # of a segment's length, run before it is compared
 LASTING = 10_000  # steps that are run before, at least, where the series has settled
 FAR = 10.0  # times the largest values of the data: where no run must get
@@ -39,7 +41,8 @@ class FreeRunScores(NamedTuple):
     @classmethod
     def of(cls, objective, series):
         """Scores against the segments of a standardized series."""
-        observed, rows = _observed(series)
+        observed, trajectories = _observed(series)
+        rows = _cut(trajectories)
         segments, inputs = [observed[r] for r in rows], None
         begins, lengths = [r.start for r in rows], [len(x) for x in segments]
         skipped = int(TRANSIENT * max(lengths))
@@ -48,9 +51,10 @@ class FreeRunScores(NamedTuple):
             inputs = np.zeros((max(lengths), len(rows), objective.n_inputs), series.inputs.dtype)
             for i, r in enumerate(rows):
                 inputs[: lengths[i], i] = series.inputs[r]
-        elif len(series.lengths) == 1:
-            begins = np.linspace(0, len(observed), N_RUNS, endpoint=False).astype(int)
-            skipped = max(skipped, LASTING) if _has_settled(observed) else skipped
+        elif len(trajectories) == 1:
+            (only,) = trajectories
+            begins = np.linspace(only.start, only.stop, N_RUNS, endpoint=False).astype(int)
+            skipped = max(skipped, LASTING) if _has_settled(observed[only]) else skipped
         return cls(objective, segments, observed[begins], inputs, noise_level(segments), skipped)
 
     def __call__(self, params):
@@ -96,15 +100,18 @@ def _has_settled(x):
 
 def noise_of(series):
     """Noise level (N,) of a standardized series."""
-    observed, rows = _observed(series)
-    return noise_level([observed[r] for r in rows])
+    observed, trajectories = _observed(series)
+    return noise_level([observed[r] for r in _cut(trajectories)])
 
 
 def _observed(series):
-    """Rows with NaN where nothing was measured, and the slices of them that are segments."""
-    begins, lengths = _cut(series.lengths)
+    """Rows with NaN where nothing was measured, and the slices of them to compare runs with."""
     observed = np.where(series.weights > 0, series.targets, np.nan)
-    return observed, [slice(b, b + n) for b, n in zip(begins, lengths, strict=True)]
+    lengths = series.lengths
+    begins = np.cumsum(lengths) - lengths
+    longest = np.sort(np.argsort(-lengths, kind="stable")[:N_RUNS])
+    longest = longest[lengths[longest] >= COMPARABLE * lengths.max()]
+    return observed, [slice(begins[i], begins[i] + lengths[i]) for i in longest]
 
 
 def noise_level(segments):
@@ -123,12 +130,18 @@ def noise_level(segments):
     return np.sqrt(np.where(np.isfinite(lowest), lowest, 0.0))
 
 
-def _cut(lengths):
-    """Begins and lengths of segments: pieces of the only series, or the longest trajectories."""
-    if len(lengths) == 1:
-        n_segments = int(np.clip(lengths[0] // SEGMENT, 1, N_RUNS))
-        size = min(lengths[0] // n_segments, SEGMENT)
-        return np.arange(n_segments) * (lengths[0] // n_segments), np.full(n_segments, size)
-    chosen = np.sort(np.argsort(-lengths, kind="stable")[:N_RUNS])
-    begins = np.cumsum(lengths) - lengths
-    return begins[chosen], np.minimum(lengths[chosen], SEGMENT)
+def _cut(trajectories):
+    """Slices that are segments: pieces of the only trajectory, or the beginning of each."""
+    n_segments = 1
+    if len(trajectories) == 1:
+        n_segments = int(np.clip(_length(trajectories[0]) // SEGMENT, 1, N_RUNS))
+    segments = []
+    for x in trajectories:
+        step = _length(x) // n_segments
+        begins = x.start + step * np.arange(n_segments)
+        segments += [slice(b, b + min(step, SEGMENT)) for b in begins]
+    return segments
+
+
+def _length(rows):
+    return rows.stop - rows.start

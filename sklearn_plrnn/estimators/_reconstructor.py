@@ -225,11 +225,13 @@ class DSReconstructor(FittedDynamics):
         State-space divergence and power-spectrum distance of a free run from the training data, at
         the start and at each checkpoint.
     loss_curve_ : list of float
-        Mean training loss of each epoch, in standardized units, penalties included.
+        Mean training loss of each epoch, in standardized units, penalties included; with
+        "gauss-newton" that which is monitored.
     validation_curve_ : list of float
-        Held-out loss after each epoch, with `early_stopping`.
+        Held-out loss after each epoch, where rows were held out.
     best_loss_ : float
-        Smallest monitored loss: held-out with `early_stopping`, else training.
+        Smallest monitored loss: of held-out rows with `early_stopping` or "gauss-newton", if there
+        are enough of them, else of training.
     restart_scores_ : list of tuple
         Scores of the chosen checkpoint of every restart.
     restarts_ : list of DSReconstructor

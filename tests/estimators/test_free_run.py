@@ -80,6 +80,16 @@ def test_gaps_and_trajectories_do_not_confuse():
         assert score(rotation())[1] < 0.1 < score(rotation(angle=0.17))[1]
 
 
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_trajectories_too_short_to_compare_are_left_out(place):
+    long, short = circle(1500), circle(400, angle=1.0)
+    parts = [short, long] if place == "before" else [long, short]
+    lengths = [*[100] * 4, 1500] if place == "before" else [1500, *[100] * 4]
+    score = scores_of(np.concatenate(parts), lengths)
+    for params in (rotation(), rotation(angle=0.17)):
+        assert score(params) == scores_of(long)(params)
+
+
 def test_a_long_series_is_compared_in_segments(monkeypatch):
     monkeypatch.setattr(_free_run, "SEGMENT", 300)
     score = scores_of(circle(2000))
