@@ -21,9 +21,10 @@ from .._recurrence.sensitivities import forward_sensitivities, normal_equations
 from .curvature import gradient_vector, to_parameters
 from .objective import Batch, Objective
 
-ROWS_PER_SEQUENCE = 25  # asked for; windows are many and small, and all their rows count
+ROWS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
 ROWS_PER_PARAMETER = 50  # in the matrix
-INNER_STEPS = 3  # for the start states
+INNER_STEPS = 8  # for the start states, at most
+SETTLED = 1e-3  # change of windows' errors, relative, below which starts are left as they are
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
 SURE = 0.01  # standard deviation of noise below which variables count alike
@@ -74,12 +75,15 @@ class Shooting(NamedTuple):
             at_trial = self._run(params, batch, trial)
             errors_at_trial = _errors(at_trial)
             is_better = errors_at_trial < errors
+            is_done = np.all(np.abs(errors_at_trial - errors) <= SETTLED * errors)
             start = _where(is_better, trial, start)
             errors = np.where(is_better, errors_at_trial, errors)
             found = Windows(
                 *(_where(is_better, *x) for x in zip(at_trial[:2], found[:2], strict=True)), None
             )
             damping = np.where(is_better, damping / 10, damping * 10)
+            if is_done:
+                break
         return start, errors, found
 
     def _suggested(self, params, batch):

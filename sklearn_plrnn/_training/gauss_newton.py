@@ -37,7 +37,7 @@ def gauss_newton(run, rng):
         if idle and n_sequences < effort * fewest:
             n_sequences *= 2  # what is left to gain may be less than the chance in so few
         last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
-        run.end_epoch(run.best_loss, run.best_loss, np.nan, last)
+        run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
         run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences)
 
 

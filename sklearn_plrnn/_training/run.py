@@ -181,11 +181,24 @@ class Run:
             self.best_loss = value
             self.best[...] = self.vector if vector is None else vector
 
-    def checkpoint(self):
-        """Score the present parameters if there is a way to."""
-        if self.select is not None:
-            self.checkpoints.append(self.vector.copy())
-            self.checkpoint_scores.append(tuple(map(float, self.select(self.params))))
+    def checkpoint(self, H=None):
+        """Score the present parameters if there is a way to.
+
+        By way of their Gauss-Newton matrix there may be better ones nearby. They are taken instead;
+        training goes on from where it was.
+        """
+        if self.select is None:
+            return
+        score_of = lambda params: tuple(map(float, self.select(params)))
+        params, score = self.params, score_of(self.params)
+        amended = None if H is None else self.select.amended(self.params, H, self.best_loss)
+        if amended is not None:
+            amended = {name: x.astype(self.vector.dtype) for name, x in amended.items()}
+            its_score = score_of(amended)
+            if np.prod(its_score) < np.prod(score):
+                params, score = amended, its_score
+        self.checkpoints.append(flatten(params)[0])
+        self.checkpoint_scores.append(score)
 
     def exploded(self, value):
         """Whether `value` is not finite, or absurd beside the start and the targets themselves."""
@@ -200,10 +213,11 @@ class Run:
         is_stale = self.held_out is not None and patience is not None and self.stale >= patience
         return is_stale or self.stopped
 
-    def end_epoch(self, loss, value, rate, last):
+    def end_epoch(self, loss, value, rate, last, H=None):
         """Record, keep the best, score a checkpoint when one is due, report.
 
-        `value` is the monitored one at the present parameters, None where it is not known.
+        `value` is the monitored one at the present parameters, None where it is not known; `H`
+        their Gauss-Newton matrix, if there is one.
         """
         settings, n = self.settings, self.n_iter + 1
         self.loss_curve.append(loss)
@@ -213,7 +227,7 @@ class Run:
             self.keep_if_best(value)
         interval = max(1, settings.max_iter // settings.n_checkpoints)
         if n % interval == 0 or last:
-            self.checkpoint()
+            self.checkpoint(H)
         if settings.verbose:
             show(f"epoch {n}/{settings.max_iter}", loss, rate, last)
 

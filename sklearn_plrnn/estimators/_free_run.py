@@ -3,8 +3,9 @@
 The training series is cut into segments; the model runs freely, all runs at once, from the first
 row of each, or, where no input ties a run to its segment, from more rows: many models leave the
 attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Trajectories
-much shorter than the longest, as those onto the attractor are, are left out. A short series
-that has settled is compared with what comes after thousands of steps, for the same reason. Runs are
+much shorter than the longest, as those onto the attractor are, are left out. A short series that
+has settled is compared with what comes after thousands of steps, for the same reason, and runs from
+many more rows are asked whether they are caught by a fixed point or a small circle. Runs are
 compared as they would have been measured, with the observation noise of the data added. Without
 that, a clean attractor beside a noisy one misses most of the cells that noise fills. Parameters
 with a run that leaves the range of the data are worse than any without.
@@ -19,12 +20,18 @@ import numpy as np
 from .._model.objective import Objective
 from .._model.simulation import simulate
 from ..metrics import power_spectrum_distance, state_space_divergence
+from ._spurious import without_attractors
 
 N_RUNS = 8
 SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
 COMPARABLE = 0.1  # of the longest trajectory's length; shorter ones hold no geometry, no spectrum
 TRANSIENT = 0.25  # of a segment's length, run before it is compared
 LASTING = 10_000  # steps that are run before, at least, where the series has settled
+N_SEARCHED = 1000  # rows from which fixed points are searched
+N_TRIED, TRIED = 64, 5000  # runs of which it is asked whether they are caught, and their steps
+LATE = 2000  # of these, the steps that tell
+CAUGHT = 0.5  # of the quietest spread in the data
+MAX_NUMBERS = 4_000_000  # of all these runs
 FAR = 10.0  # times the largest values of the data: where no run must get
 
 
@@ -37,6 +44,8 @@ class FreeRunScores(NamedTuple):
     inputs: np.ndarray | None  # (T, B, K)
     noise: np.ndarray  # (N,), standard deviations
     skipped: int  # steps of a run before it is compared
+    rows: np.ndarray  # (n, N), complete ones from all over the data
+    quietest: np.ndarray | None  # (N,), spread of the late rows of a run that is not caught
 
     @classmethod
     def of(cls, objective, series):
@@ -45,7 +54,7 @@ class FreeRunScores(NamedTuple):
         rows = _cut(trajectories)
         segments, inputs = [observed[r] for r in rows], None
         begins, lengths = [r.start for r in rows], [len(x) for x in segments]
-        skipped = int(TRANSIENT * max(lengths))
+        skipped, quietest = int(TRANSIENT * max(lengths)), None
         if objective.n_inputs:
             skipped = 0
             inputs = np.zeros((max(lengths), len(rows), objective.n_inputs), series.inputs.dtype)
@@ -54,8 +63,13 @@ class FreeRunScores(NamedTuple):
         elif len(trajectories) == 1:
             (only,) = trajectories
             begins = np.linspace(only.start, only.stop, N_RUNS, endpoint=False).astype(int)
-            skipped = max(skipped, LASTING) if _has_settled(observed[only]) else skipped
-        return cls(objective, segments, observed[begins], inputs, noise_level(segments), skipped)
+            if _has_settled(observed[only]):
+                skipped, quietest = max(skipped, LASTING), _quietest(observed[only])
+        rows = np.concatenate(segments)
+        rows = rows[~np.isnan(rows).any(axis=1)].astype(float)
+        rows = rows[:: max(1, -(-len(rows) // N_SEARCHED))]
+        first, noise = observed[begins], noise_level(segments)
+        return cls(objective, segments, first, inputs, noise, skipped, rows, quietest)
 
     def __call__(self, params):
         references, runs = self._references(), self._runs(params)
@@ -63,30 +77,67 @@ class FreeRunScores(NamedTuple):
         if not all(np.all(np.abs(run) <= limits) for run in runs):
             return np.inf, np.inf
         pairs = zip(cycle(references), runs)
-        distance = float(np.mean([power_spectrum_distance(*pair) for pair in pairs]))
+        distances = [power_spectrum_distance(*pair) for pair in pairs]
+        distance = float(np.mean(distances))
+        if self.quietest is not None and len(self.rows):
+            # What few runs tell by chance: of a run that is caught the distance is 1.
+            caught = self._share_caught(params)
+            distance = caught + (1 - caught) * float(np.median(distances))
         x = np.concatenate(references)
         if np.isnan(x).any(axis=1).all():  # no complete row: geometry cannot be compared
             return distance, distance
         return state_space_divergence(x, np.concatenate(runs)), distance
+
+    def amended(self, params, H, loss):
+        """Parameters without the fixed points that catch runs, None if there are none or no way.
+
+        `H` and `loss` are Gauss-Newton matrix and value, see `without_attractors`.
+        """
+        if self.inputs is not None or len(self.rows) == 0:
+            return None
+        return without_attractors(self.objective, params, H, loss, self.rows)
+
+    def _share_caught(self, params):
+        """Of many runs from all over the data, those that rest, circle closely or diverge."""
+        n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
+        start = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
+        with np.errstate(all="ignore"):
+            late = self._simulated(params, start, TRIED)[-LATE:]
+            spread = np.sqrt(late.var(axis=0) + self.noise**2)
+            relative = np.mean(spread / self.quietest, axis=1)
+            return 1 - float(np.mean((CAUGHT <= relative) & (relative <= FAR)))
 
     def _references(self):
         return self.segments if self.inputs is None else [x[1:] for x in self.segments]
 
     def _runs(self, params):
         """Free runs, each as long as what it is compared with."""
-        readout, lengths = self.objective.readout, [len(x) for x in self._references()]
-        start = readout.start(params, np.nan_to_num(self.first), ~np.isnan(self.first))
+        lengths = [len(x) for x in self._references()]
+        rows = self._simulated(params, self.first, max(lengths) + self.skipped)
+        rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
+        lengths = islice(cycle(lengths), len(self.first))
+        return [rows[self.skipped :][:n, i] for i, n in enumerate(lengths)]
+
+    def _simulated(self, params, first, n_timesteps):
+        """Observed variables (T, B, N) of runs from rows (B, N)."""
+        readout = self.objective.readout
         rows, _ = simulate(
             self.objective.cell.lower(params),
             params,
             lambda states: readout.output(params, states),
-            start,
-            max(lengths) + self.skipped,
+            readout.start(params, np.nan_to_num(first), ~np.isnan(first)),
+            n_timesteps,
             None if self.inputs is None else self.inputs[1:],
         )
-        rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
-        lengths = islice(cycle(lengths), len(start))
-        return [rows[self.skipped :][:n, i] for i, n in enumerate(lengths)]
+        return rows
+
+
+def _quietest(x):
+    """Smallest spread (N,) of pieces of a series (T, N) as long as what is late of a run."""
+    pieces = [x[i : i + LATE] for i in range(0, len(x) - LATE + 1, LATE)]
+    pieces = [piece for piece in pieces if not np.isnan(piece).all(axis=0).any()] or [x]
+    spreads = [np.nanstd(piece, axis=0) for piece in pieces]
+    return np.maximum(np.min(spreads, axis=0), np.finfo(float).tiny)
 
 
 def _has_settled(x):

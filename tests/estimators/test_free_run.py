@@ -80,6 +80,24 @@ def test_gaps_and_trajectories_do_not_confuse():
         assert score(rotation())[1] < 0.1 < score(rotation(angle=0.17))[1]
 
 
+def test_runs_that_are_caught_are_counted():
+    score = scores_of(circle(3000))
+    assert score._share_caught(rotation()) == 0
+    for wrong in (rotation(0.99), rotation(1.1)):
+        assert score._share_caught(wrong) == 1
+    assert score(rotation(0.99))[1] == 1
+    score.rows[: len(score.rows) // 4] *= 0.1  # from there a rotation goes on in a small circle
+    np.testing.assert_allclose(score._share_caught(rotation()), 0.25, atol=0.05)
+    assert score(rotation())[1] == pytest.approx(0.25, abs=0.1)
+
+
+def test_gaps_do_not_count_as_quiet():
+    x = circle(6000)
+    x[2000:4100] = np.nan
+    np.testing.assert_allclose(_free_run._quietest(x), 1, atol=0.02)
+    np.testing.assert_allclose(_free_run._quietest(x[1900:4200]), 1, atol=0.1)
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_trajectories_too_short_to_compare_are_left_out(place):
     long, short = circle(1500), circle(400, angle=1.0)

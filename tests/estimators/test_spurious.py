@@ -1,0 +1,142 @@
+"""Fixed points that attract beside the data: derivatives, and the cheapest way out of them."""
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn._model.cells import CELLS, make_cell
+from sklearn_plrnn._model.objective import Objective
+from sklearn_plrnn._model.readouts import READOUTS
+from sklearn_plrnn._model.regularization import ManifoldAttractor
+from sklearn_plrnn._training.run import Run, Settings, flatten, views
+from sklearn_plrnn.analysis import PiecewiseLinearMap
+from sklearn_plrnn.estimators._spurious import (
+    BEYOND,
+    TOLERATED,
+    _attracting,
+    _largest_modulus,
+    without_attractors,
+)
+
+M = 3
+NOTHING = ManifoldAttractor(0.0, np.empty(0, int))
+FREE = 1e6  # loss of which any cost is a small share
+
+
+def with_an_attractor(cell, readout="identity"):
+    """An objective, parameters with one attracting fixed point, rows around it."""
+    objective = Objective(
+        make_cell(cell, n_components=M, n_hidden=6, n_nonlinear=2),
+        READOUTS[readout](M, M),
+        NOTHING,
+        0,
+    )
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        params = {
+            k: x + 0.3 * rng.normal(size=x.shape) for k, x in objective.init(rng, float).items()
+        }
+        A, _, _ = objective.cell.rows
+        params[A] *= 0.9 / np.abs(params[A]).max()
+        rows = rng.normal(0, 20, (200, M))
+        points = _attracting(objective, params, rows)
+        if len(points) == 1 and np.abs(points[0].eigenvalues[0].imag) > 1e-3:
+            return objective, params, rows, points[0]
+    raise AssertionError("no such parameters")
+
+
+def metric(n, seed=0):
+    """A positive definite matrix."""
+    root = np.random.default_rng(seed).normal(size=(n, n)) / np.sqrt(n)
+    return root @ root.T + 0.1 * np.eye(n)
+
+
+@pytest.mark.parametrize("readout", ["identity", "affine"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_derivative_of_the_modulus_is_that_of_finite_differences(cell, readout):
+    objective, params, _, point = with_an_attractor(cell, readout)
+    vector, params = flatten(params)
+    modulus, slope = _largest_modulus(objective, params, point)
+    assert modulus == pytest.approx(np.abs(point.eigenvalues).max())
+    direction, eps = np.random.default_rng(0).normal(size=vector.size), 1e-6
+    difference = 0
+    for sign in (1, -1):
+        moved = views(vector + sign * eps * direction, params)
+        difference += sign * _largest_modulus(objective, moved, point)[0] / (2 * eps)
+    assert slope @ direction == pytest.approx(difference, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_nothing_within_the_data_attracts_any_more(cell):
+    objective, params, rows, point = with_an_attractor(cell)
+    given = {name: x.copy() for name, x in params.items()}
+    found = without_attractors(objective, params, metric(flatten(params)[0].size), FREE, rows)
+    assert _attracting(objective, found, rows) == []
+    f = PiecewiseLinearMap(*objective.cell.lower(found))
+    z = point.states[0] + 1e-3 * np.random.default_rng(0).normal(size=(20, M))
+    moved = z
+    for _ in range(3000):
+        with np.errstate(all="ignore"):
+            moved = f.step(moved)
+    assert not np.any(np.abs(f.step(moved) - moved).max(axis=1) < 1e-9)
+    for name, x in given.items():
+        np.testing.assert_array_equal(params[name], x)
+
+
+def test_no_other_change_that_is_as_effective_costs_less():
+    objective, params, rows, point = with_an_attractor("plrnn")
+    vector, params = flatten(params)
+    H = metric(vector.size)
+    change = flatten(without_attractors(objective, params, H, FREE, rows))[0] - vector
+    modulus, slope = _largest_modulus(objective, params, point)
+    needed = 1 - modulus + max(BEYOND[0] * (1 - modulus), BEYOND[1])
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        other = change + 0.3 * np.linalg.norm(change) * rng.normal(size=vector.size)
+        other *= needed / (slope @ other)
+        assert change @ H @ change < other @ H @ other
+
+
+def test_what_data_say_is_not_amended():
+    objective, params, rows, _ = with_an_attractor("shallow")
+    H = metric(flatten(params)[0].size)
+    change = flatten(without_attractors(objective, params, H, FREE, rows))[0] - flatten(params)[0]
+    cost = 0.5 * change @ H @ change
+    assert without_attractors(objective, params, H, 1.01 * cost / TOLERATED, rows) is not None
+    assert without_attractors(objective, params, H, 0.99 * cost / TOLERATED, rows) is None
+    assert without_attractors(objective, params, -H, FREE, rows) is None
+    assert without_attractors(objective, params, H * np.nan, FREE, rows) is None
+
+
+def test_fixed_points_beside_the_data_are_left_alone():
+    objective, params, rows, point = with_an_attractor("plrnn")
+    elsewhere = rows + 100 + np.abs(point.states).max() + np.abs(rows).max()
+    H = metric(flatten(params)[0].size)
+    assert without_attractors(objective, params, H, FREE, elsewhere) is None
+
+
+class Scores:
+    """Prefers large entries, or whatever is amended to."""
+
+    def __init__(self, amended):
+        self.amended = lambda params, H, loss: amended
+
+    def __call__(self, params):
+        return 1 / params["x"][0], 1.0
+
+
+@pytest.mark.parametrize(("amended", "kept"), [(None, 2.0), (3.0, 3.0), (1.0, 2.0)])
+def test_a_checkpoint_is_the_better_of_what_is_and_what_is_amended(amended, kept):
+    class Nothing:
+        saved = {}
+
+        def buffered(self, n_threads):
+            return None, None
+
+    select = Scores(None if amended is None else {"x": np.array([amended])})
+    run = Run(Nothing(), {"x": np.array([2.0])}, None, None, Settings(), select, Nothing(), None)
+    run.checkpoint(np.eye(1))
+    assert run.checkpoints[0].tolist() == [kept]
+    assert run.checkpoint_scores == [(1 / kept, 1.0)]
+    assert run.vector.tolist() == [2.0]
+    run.checkpoint()
+    assert run.checkpoints[1].tolist() == [2.0]
