@@ -80,8 +80,9 @@ class FreeRunScores(NamedTuple):
         distances = [power_spectrum_distance(*pair) for pair in pairs]
         distance = float(np.mean(distances))
         if self.quietest is not None and len(self.rows):
-            # What few runs tell by chance: of a run that is caught the distance is 1.
-            caught = self._share_caught(params)
+            # Few runs tell by chance whether one as long as the data is caught, at a distance of 1.
+            n_tries = max(sum(map(len, references)), LASTING) / TRIED
+            caught = 1 - (1 - self._share_caught(params)) ** n_tries
             distance = caught + (1 - caught) * float(np.median(distances))
         x = np.concatenate(references)
         if np.isnan(x).any(axis=1).all():  # no complete row: geometry cannot be compared

@@ -88,7 +88,7 @@ def test_runs_that_are_caught_are_counted():
     assert score(rotation(0.99))[1] == 1
     score.rows[: len(score.rows) // 4] *= 0.1  # from there a rotation goes on in a small circle
     np.testing.assert_allclose(score._share_caught(rotation()), 0.25, atol=0.05)
-    assert score(rotation())[1] == pytest.approx(0.25, abs=0.1)
+    assert score(rotation())[1] == pytest.approx(1 - 0.75**2, abs=0.1)
 
 
 def test_gaps_do_not_count_as_quiet():
