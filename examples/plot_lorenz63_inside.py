@@ -50,9 +50,9 @@ for point in points:
     )
 
 # %%
-# The three are there, and no others, each within a fifth of a standard deviation, though no run
-# comes near them: in the wings they turn around the fixed points, and the origin is inferred from
-# how trajectories part above it.
+# The three are there, and no others, each within a fifth of a standard deviation, though rows on
+# the attractor keep away from them, and few transients pass: in the wings runs turn around the
+# fixed points, and the origin is inferred from how they part above it.
 #
 # In the wings the true points are saddles, but hardly: what is near spirals out by a factor of
 # 1.001 each step. So close to the points, where there are no data, the model is not as exact as
@@ -69,7 +69,7 @@ for place in true[1:]:
 # Rates at which nearby trajectories part, per unit of time: the largest is what makes the system
 # chaotic, the second is 0 for a flow, and the third says how fast the attractor is approached. The
 # last is right because of the transients. From the attractor alone, on which nothing of it is to
-# be seen, models have anything from -12 to -19.
+# be seen, models have anything from -12.6 to -20.
 
 exponents = lyapunov_spectrum(model, 50_000, dt=dt)
 known = np.array([0.906, 0, -14.57])

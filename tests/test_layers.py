@@ -29,6 +29,7 @@ ALLOWED = {
         "_model",
         "_training",
         "metrics",
+        "analysis",
         "_random_state",
         "_version",
     ),

@@ -75,7 +75,8 @@ class Shooting(NamedTuple):
             at_trial = self._run(params, batch, trial)
             errors_at_trial = _errors(at_trial)
             is_better = errors_at_trial < errors
-            is_done = np.all(np.abs(errors_at_trial - errors) <= SETTLED * errors)
+            is_settled = np.abs(errors_at_trial - errors) <= SETTLED * errors
+            is_done = np.all(is_settled & (errors < LOST))
             start = _where(is_better, trial, start)
             errors = np.where(is_better, errors_at_trial, errors)
             found = Windows(

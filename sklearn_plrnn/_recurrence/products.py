@@ -37,12 +37,13 @@ def weight_gradients(f, ports, stretch, workspace):
     ]
 
     def work(first, last):
+        share = -(-first * workspace.n_threads // n_chunks)
         for i in range(first, last):
             rows = slice(i * CHUNK, (i + 1) * CHUNK)
             for (left, right, floor), part in zip(flat, parts, strict=True):
                 x = right[rows]
                 if floor is not None:
-                    above = workspace.array(f"above{first}", x.shape, x.dtype)
+                    above = workspace.array(f"above{share}", x.shape, x.dtype)
                     x = np.maximum(x, floor, out=above)
                 np.matmul(left[rows].T, x, out=part[i])
 

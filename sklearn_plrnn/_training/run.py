@@ -184,8 +184,8 @@ class Run:
     def checkpoint(self, H=None):
         """Score the present parameters if there is a way to.
 
-        By way of their Gauss-Newton matrix there may be better ones nearby. They are taken instead;
-        training goes on from where it was.
+        With the Gauss-Newton matrix `H` of this iteration, ``select.amended`` may know of others
+        nearby, which are taken if they score better; training goes on from where it was.
         """
         if self.select is None:
             return
@@ -216,8 +216,8 @@ class Run:
     def end_epoch(self, loss, value, rate, last, H=None):
         """Record, keep the best, score a checkpoint when one is due, report.
 
-        `value` is the monitored one at the present parameters, None where it is not known; `H`
-        their Gauss-Newton matrix, if there is one.
+        `value` is the monitored one at the present parameters, None where it is not known; `H` the
+        Gauss-Newton matrix at the beginning of the epoch, if there is one.
         """
         settings, n = self.settings, self.n_iter + 1
         self.loss_curve.append(loss)

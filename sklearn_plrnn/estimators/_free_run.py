@@ -31,6 +31,7 @@ N_SEARCHED = 1000  # rows from which fixed points are searched
 N_TRIED, TRIED = 64, 5000  # runs of which it is asked whether they are caught, and their steps
 LATE = 2000  # of these, the steps that tell
 CAUGHT = 0.5  # of the quietest spread in the data
+STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
 FAR = 10.0  # times the largest values of the data: where no run must get
 
@@ -51,21 +52,21 @@ class FreeRunScores(NamedTuple):
     def of(cls, objective, series):
         """Scores against the segments of a standardized series."""
         observed, trajectories = _observed(series)
-        rows = _cut(trajectories)
-        segments, inputs = [observed[r] for r in rows], None
-        begins, lengths = [r.start for r in rows], [len(x) for x in segments]
+        pieces = _cut(trajectories)
+        segments, inputs = [observed[piece] for piece in pieces], None
+        begins, lengths = [piece.start for piece in pieces], [len(x) for x in segments]
         skipped, quietest = int(TRANSIENT * max(lengths)), None
         if objective.n_inputs:
             skipped = 0
-            inputs = np.zeros((max(lengths), len(rows), objective.n_inputs), series.inputs.dtype)
-            for i, r in enumerate(rows):
-                inputs[: lengths[i], i] = series.inputs[r]
+            inputs = np.zeros((max(lengths), len(pieces), objective.n_inputs), series.inputs.dtype)
+            for i, piece in enumerate(pieces):
+                inputs[: lengths[i], i] = series.inputs[piece]
         elif len(trajectories) == 1:
             (only,) = trajectories
             begins = np.linspace(only.start, only.stop, N_RUNS, endpoint=False).astype(int)
             if _has_settled(observed[only]):
                 skipped, quietest = max(skipped, LASTING), _quietest(observed[only])
-        rows = np.concatenate(segments)
+        rows = np.concatenate([x[:: -(-len(x) // N_SEARCHED)] for x in segments])
         rows = rows[~np.isnan(rows).any(axis=1)].astype(float)
         rows = rows[:: max(1, -(-len(rows) // N_SEARCHED))]
         first, noise = observed[begins], noise_level(segments)
@@ -73,17 +74,18 @@ class FreeRunScores(NamedTuple):
 
     def __call__(self, params):
         references, runs = self._references(), self._runs(params)
-        limits = FAR * np.max([np.nanmax(np.abs(x), axis=0, initial=0) for x in references], axis=0)
-        if not all(np.all(np.abs(run) <= limits) for run in runs):
+        if not all(np.all(np.abs(run) <= self._limits()) for run in runs):
             return np.inf, np.inf
         pairs = zip(cycle(references), runs)
         distances = [power_spectrum_distance(*pair) for pair in pairs]
         distance = float(np.mean(distances))
         if self.quietest is not None and len(self.rows):
-            # Few runs tell by chance whether one as long as the data is caught, at a distance of 1.
+            # More runs, if shorter ones, tell better whether one as long as the data would be
+            # caught, which makes a distance of 1; the median is that of runs that are not.
             n_tries = max(sum(map(len, references)), LASTING) / TRIED
             caught = 1 - (1 - self._share_caught(params)) ** n_tries
-            distance = caught + (1 - caught) * float(np.median(distances))
+            caught = max(caught, np.mean([self._is_caught(run[-LATE:]) for run in runs]))
+            distance = float(caught + (1 - caught) * np.median(distances))
         x = np.concatenate(references)
         if np.isnan(x).any(axis=1).all():  # no complete row: geometry cannot be compared
             return distance, distance
@@ -98,15 +100,26 @@ class FreeRunScores(NamedTuple):
             return None
         return without_attractors(self.objective, params, H, loss, self.rows)
 
+    def _limits(self):
+        """Sizes (N,) of observed variables that no run must get to."""
+        return FAR * np.max(
+            [np.nanmax(np.abs(x), axis=0, initial=0) for x in self.segments], axis=0
+        )
+
     def _share_caught(self, params):
-        """Of many runs from all over the data, those that rest, circle closely or diverge."""
+        """Of many runs from all over the data, those that are caught or diverge."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
         start = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
         with np.errstate(all="ignore"):
             late = self._simulated(params, start, TRIED)[-LATE:]
-            spread = np.sqrt(late.var(axis=0) + self.noise**2)
-            relative = np.mean(spread / self.quietest, axis=1)
-            return 1 - float(np.mean((CAUGHT <= relative) & (relative <= FAR)))
+            late += np.random.default_rng(0).normal(0, self.noise, late.shape)
+            is_near = (np.abs(late) <= self._limits()).all(axis=(0, 2))
+            return float(np.mean(~is_near | self._is_caught(late)))
+
+    def _is_caught(self, late):
+        """Whether runs (T, ..., N) rest or turn in small circles."""
+        relative = np.minimum(late.std(axis=0) / self.quietest, 1)
+        return relative.mean(axis=-1) < CAUGHT
 
     def _references(self):
         return self.segments if self.inputs is None else [x[1:] for x in self.segments]
@@ -136,9 +149,9 @@ class FreeRunScores(NamedTuple):
 def _quietest(x):
     """Smallest spread (N,) of pieces of a series (T, N) as long as what is late of a run."""
     pieces = [x[i : i + LATE] for i in range(0, len(x) - LATE + 1, LATE)]
-    pieces = [piece for piece in pieces if not np.isnan(piece).all(axis=0).any()] or [x]
-    spreads = [np.nanstd(piece, axis=0) for piece in pieces]
-    return np.maximum(np.min(spreads, axis=0), np.finfo(float).tiny)
+    measured = [piece for piece in pieces if np.isnan(piece).mean(axis=0).max() <= 0.5]
+    spreads = [np.nanstd(piece, axis=0) for piece in measured or [x]]
+    return np.maximum(np.min(spreads, axis=0), STILL * np.nanstd(x, axis=0))
 
 
 def _has_settled(x):

@@ -11,19 +11,19 @@ least, by the Gauss-Newton matrix H:
 Where even that raises the loss noticeably, the data do say that the point attracts.
 """
 
-import autograd.numpy as anp
 import numpy as np
 import scipy.linalg
 
-from .._model.curvature import gradient_vector
+from .._model.stability import largest_modulus
+from .._recurrence.piecewise import PiecewiseLinearMap
 from .._training.run import flatten
-from ..analysis import PiecewiseLinearMap, fixed_points
+from ..analysis import fixed_points
 
 N_STARTS = 1000
 MAX_STEPS = 5
 TOLERATED = 0.01  # of the loss
 BEYOND = 0.2, 1e-3  # of what was missing from 1, and at least: how far above it a modulus is raised
-DAMPING = 1e-3  # of the diagonal, without which what has no influence could change at will
+DAMPING = 1e-3  # of the diagonal or its mean, so that nothing changes at will that has no influence
 
 
 def without_attractors(objective, params, H, loss, rows):
@@ -33,27 +33,42 @@ def without_attractors(objective, params, H, loss, rows):
     Gauss-Newton matrix and value in which costs are counted.
     """
     vector, params = flatten({name: x.astype(float) for name, x in params.items()})
-    damped = H + np.diag(DAMPING * H.diagonal() + np.finfo(float).tiny)
-    try:
-        factor = scipy.linalg.cho_factor(damped)
-    except (scipy.linalg.LinAlgError, ValueError):  # not positive definite, not finite
+    attracting = _attracting(objective, params, rows)
+    if not attracting:
         return None
-    given = vector.copy()
+    given, factor = vector.copy(), _factor(H)
     for _ in range(MAX_STEPS):
+        for point in attracting:
+            step = None if factor is None else _step(objective, params, factor, point)
+            if step is None:
+                return None
+            vector += step
         attracting = _attracting(objective, params, rows)
         if not attracting:
             break
-        for point in attracting:
-            modulus, slope = _largest_modulus(objective, params, point)
-            direction = scipy.linalg.cho_solve(factor, slope)
-            rise = 1 - modulus + max(BEYOND[0] * (1 - modulus), BEYOND[1])
-            vector += rise * direction / (slope @ direction)
-    else:
-        return None
     change = vector - given
-    if not change.any() or not 0.5 * change @ H @ change <= TOLERATED * loss:
+    is_cheap = 0.5 * change @ H @ change <= TOLERATED * loss
+    return params if is_cheap and not attracting else None
+
+
+def _factor(H):
+    """Of the damped matrix; None where it is not positive definite or not finite."""
+    diagonal = H.diagonal()
+    damping = DAMPING * np.maximum(diagonal, diagonal.mean())
+    try:
+        return scipy.linalg.cho_factor(H + np.diag(damping))
+    except (scipy.linalg.LinAlgError, ValueError):
         return None
-    return params
+
+
+def _step(objective, params, factor, point):
+    """The cheapest change that makes a point repel; None if there is none."""
+    modulus, slope = largest_modulus(objective, params, point.patterns[0])
+    if not np.isfinite(slope).all() or not slope.any():
+        return None
+    direction = scipy.linalg.cho_solve(factor, slope)
+    rise = 1 - modulus + max(BEYOND[0] * (1 - modulus), BEYOND[1])
+    return rise * direction / (slope @ direction)
 
 
 def _attracting(objective, params, rows):
@@ -66,20 +81,3 @@ def _attracting(objective, params, rows):
     observed = [objective.readout.output(params, point.states)[0] for point in stable]
     low, high = rows.min(axis=0), rows.max(axis=0)
     return [p for p, x in zip(stable, observed, strict=True) if np.all((low < x) & (x < high))]
-
-
-def _largest_modulus(objective, params, point):
-    """Of the eigenvalues at a fixed point; and its derivatives, in the order of the parameters."""
-    active = point.patterns[0].astype(float)
-
-    def jacobian(p):
-        f = objective.cell.lower(p)
-        W = f.W * active
-        return anp.diag(f.A) + (W if f.V is None else anp.dot(W, f.V))
-
-    eigenvalues, left, right = scipy.linalg.eig(jacobian(params), left=True)
-    largest = np.argmax(np.abs(eigenvalues))
-    value, u, v = eigenvalues[largest], left[:, largest].conj(), right[:, largest]
-    modulus = np.abs(value)
-    of_jacobian = np.real(value.conj() / modulus * np.outer(u, v) / (u @ v))
-    return modulus, gradient_vector(lambda p: anp.sum(of_jacobian * jacobian(p)), params)

@@ -96,6 +96,14 @@ def test_gaps_do_not_count_as_quiet():
     x[2000:4100] = np.nan
     np.testing.assert_allclose(_free_run._quietest(x), 1, atol=0.02)
     np.testing.assert_allclose(_free_run._quietest(x[1900:4200]), 1, atol=0.1)
+    x[2500] = 0  # one row that was measured
+    np.testing.assert_allclose(_free_run._quietest(x), 1, atol=0.02)
+
+
+def test_quiet_stretches_make_no_run_too_loud():
+    x = circle(6000)
+    x[2000:4000] *= 0.1
+    assert scores_of(x)._share_caught(rotation()) == 0
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

@@ -7,13 +7,13 @@ from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.objective import Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor
+from sklearn_plrnn._model.stability import largest_modulus
 from sklearn_plrnn._training.run import Run, Settings, flatten, views
 from sklearn_plrnn.analysis import PiecewiseLinearMap
 from sklearn_plrnn.estimators._spurious import (
     BEYOND,
     TOLERATED,
     _attracting,
-    _largest_modulus,
     without_attractors,
 )
 
@@ -55,13 +55,13 @@ def metric(n, seed=0):
 def test_the_derivative_of_the_modulus_is_that_of_finite_differences(cell, readout):
     objective, params, _, point = with_an_attractor(cell, readout)
     vector, params = flatten(params)
-    modulus, slope = _largest_modulus(objective, params, point)
+    modulus, slope = largest_modulus(objective, params, point.patterns[0])
     assert modulus == pytest.approx(np.abs(point.eigenvalues).max())
     direction, eps = np.random.default_rng(0).normal(size=vector.size), 1e-6
     difference = 0
     for sign in (1, -1):
         moved = views(vector + sign * eps * direction, params)
-        difference += sign * _largest_modulus(objective, moved, point)[0] / (2 * eps)
+        difference += sign * largest_modulus(objective, moved, point.patterns[0])[0] / (2 * eps)
     assert slope @ direction == pytest.approx(difference, rel=1e-5, abs=1e-8)
 
 
@@ -87,13 +87,22 @@ def test_no_other_change_that_is_as_effective_costs_less():
     vector, params = flatten(params)
     H = metric(vector.size)
     change = flatten(without_attractors(objective, params, H, FREE, rows))[0] - vector
-    modulus, slope = _largest_modulus(objective, params, point)
+    modulus, slope = largest_modulus(objective, params, point.patterns[0])
     needed = 1 - modulus + max(BEYOND[0] * (1 - modulus), BEYOND[1])
-    rng = np.random.default_rng(1)
-    for _ in range(50):
-        other = change + 0.3 * np.linalg.norm(change) * rng.normal(size=vector.size)
-        other *= needed / (slope @ other)
-        assert change @ H @ change < other @ H @ other
+    least = needed**2 / (slope @ np.linalg.solve(H, slope))
+    assert change @ H @ change == pytest.approx(least, rel=0.01)
+
+
+def test_what_has_no_influence_does_not_do_it_alone():
+    objective, params, rows, point = with_an_attractor("plrnn")
+    vector, params = flatten(params)
+    H = metric(vector.size)
+    _, slope = largest_modulus(objective, params, point.patterns[0])
+    free = np.argmax(np.abs(slope))
+    H[free] = H[:, free] = 0
+    change = flatten(without_attractors(objective, params, H, FREE, rows))[0] - vector
+    assert np.linalg.norm(np.delete(change, free)) > 1e-4 * np.abs(change[free])
+    assert np.abs(change).max() < 1
 
 
 def test_what_data_say_is_not_amended():
@@ -105,6 +114,17 @@ def test_what_data_say_is_not_amended():
     assert without_attractors(objective, params, H, 0.99 * cost / TOLERATED, rows) is None
     assert without_attractors(objective, params, -H, FREE, rows) is None
     assert without_attractors(objective, params, H * np.nan, FREE, rows) is None
+
+
+def test_a_point_that_attracts_at_once_is_left():
+    """Where the Jacobian is 0, its largest modulus has no derivative."""
+    objective, params, rows, _ = with_an_attractor("shallow")
+    for name in objective.cell.rows[:2]:
+        params[name] *= 0
+    assert len(_attracting(objective, params, rows)) == 1
+    assert (
+        without_attractors(objective, params, metric(flatten(params)[0].size), FREE, rows) is None
+    )
 
 
 def test_fixed_points_beside_the_data_are_left_alone():

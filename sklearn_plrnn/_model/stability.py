@@ -1,0 +1,28 @@
+"""How strongly a linear region of a map contracts, and how that depends on the parameters."""
+
+import autograd.numpy as anp
+import numpy as np
+import scipy.linalg
+
+from .curvature import gradient_vector
+
+
+def largest_modulus(objective, params, active):
+    """Largest modulus of the Jacobian's eigenvalues where hidden units `active` (L,) are on.
+
+    And its derivatives, in the order of the parameters; not finite where there are none.
+    """
+    active = np.asarray(active, float)
+
+    def jacobian(p):
+        f = objective.cell.lower(p)
+        W = f.W * active
+        return anp.diag(f.A) + (W if f.V is None else anp.dot(W, f.V))
+
+    eigenvalues, left, right = scipy.linalg.eig(jacobian(params), left=True)
+    largest = np.argmax(np.abs(eigenvalues))
+    value, u, v = eigenvalues[largest], left[:, largest].conj(), right[:, largest]
+    modulus = np.abs(value)
+    with np.errstate(all="ignore"):
+        of_jacobian = np.real(value.conj() / modulus * np.outer(u, v) / (u @ v))
+    return modulus, gradient_vector(lambda p: anp.sum(of_jacobian * jacobian(p)), params)
