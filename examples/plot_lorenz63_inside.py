@@ -50,7 +50,7 @@ for point in points:
     )
 
 # %%
-# The three are there, and no others, each within a fifth of a standard deviation, though rows on
+# The three are there, and no others, each within a tenth of a standard deviation, though rows on
 # the attractor keep away from them, and few transients pass: in the wings runs turn around the
 # fixed points, and the origin is inferred from how they part above it.
 #

@@ -1,6 +1,7 @@
 """The loop on quadratics: what it keeps, when it stops, how it recovers."""
 
 import _thread
+import signal
 import threading
 
 import numpy as np
@@ -278,6 +279,8 @@ def test_what_is_enough_starts_no_more_restarts_and_stops_none():
 @pytest.mark.parametrize("n_done", [0, 1])
 def test_an_interrupt_while_others_work_keeps_the_restarts_that_are_done(n_done):
     over = threading.Event()
+    # Where tests run in the background, the signal may be ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def train(seed):
         if seed < n_done:
@@ -295,6 +298,7 @@ def test_an_interrupt_while_others_work_keeps_the_restarts_that_are_done(n_done)
             assert n_done and done.score == 0 and done.interrupted
         finally:
             over.set()
+            signal.signal(signal.SIGINT, before)
 
 
 def test_threads_are_of_this_machine():
