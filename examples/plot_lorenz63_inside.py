@@ -69,7 +69,7 @@ for place in true[1:]:
 # Rates at which nearby trajectories part, per unit of time: the largest is what makes the system
 # chaotic, the second is 0 for a flow, and the third says how fast the attractor is approached. The
 # last is right because of the transients. From the attractor alone, on which nothing of it is to
-# be seen, models have anything from -12.6 to -20.
+# be seen, models have anything from -13 to -19.
 
 exponents = lyapunov_spectrum(model, 50_000, dt=dt)
 known = np.array([0.906, 0, -14.57])

@@ -45,7 +45,7 @@ class PowerSpectrumDisplay:
     >>> from sklearn_plrnn.datasets import make_van_der_pol
     >>> from sklearn_plrnn.displays import PowerSpectrumDisplay
     >>> X = make_van_der_pol(1000, random_state=0)
-    >>> model = DSReconstructor(n_hidden=20, max_iter=5, random_state=0).fit(X)
+    >>> model = DSReconstructor(n_hidden=20, max_iter=5, random_state=1).fit(X)
     >>> display = PowerSpectrumDisplay.from_estimator(model, X, dt=0.05)
     >>> bool(abs(display.observed.sum(axis=0) - 1).max() < 1e-9)
     True
