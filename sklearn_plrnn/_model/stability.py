@@ -12,17 +12,17 @@ def largest_modulus(objective, params, active):
 
     And its derivatives, in the order of the parameters; not finite where there are none.
     """
-    active = np.asarray(active, float)
-
-    def jacobian(p):
-        f = objective.cell.lower(p)
-        W = f.W * active
-        return anp.diag(f.A) + (W if f.V is None else anp.dot(W, f.V))
-
-    eigenvalues, left, right = scipy.linalg.eig(jacobian(params), left=True)
+    J, _ = objective.cell.lower(params).region(active)
+    eigenvalues, left, right = scipy.linalg.eig(J, left=True)
     largest = np.argmax(np.abs(eigenvalues))
     value, u, v = eigenvalues[largest], left[:, largest].conj(), right[:, largest]
     modulus = np.abs(value)
     with np.errstate(all="ignore"):
         of_jacobian = np.real(value.conj() / modulus * np.outer(u, v) / (u @ v))
-    return modulus, gradient_vector(lambda p: anp.sum(of_jacobian * jacobian(p)), params)
+
+    def linearized(p):
+        f = objective.cell.lower(p)
+        coupling = f.W * active if f.V is None else anp.dot(f.W * active, f.V)
+        return anp.sum(of_jacobian * coupling) + anp.sum(of_jacobian.diagonal() * f.A)
+
+    return modulus, gradient_vector(linearized, params)

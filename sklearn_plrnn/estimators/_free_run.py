@@ -43,6 +43,7 @@ class FreeRunScores(NamedTuple):
     segments: list  # of (rows, N), standardized, NaN where nothing was measured
     first: np.ndarray  # (B, N), from where runs start; run i is compared with segment i modulo n
     inputs: np.ndarray | None  # (T, B, K)
+    limits: np.ndarray  # (N,), sizes of observed variables that no run must get to
     noise: np.ndarray  # (N,), standard deviations
     skipped: int  # steps of a run before it is compared
     rows: np.ndarray  # (n, N), complete ones from all over the data
@@ -69,12 +70,14 @@ class FreeRunScores(NamedTuple):
         rows = np.concatenate([x[:: -(-len(x) // N_SEARCHED)] for x in segments])
         rows = rows[~np.isnan(rows).any(axis=1)].astype(float)
         rows = rows[:: max(1, -(-len(rows) // N_SEARCHED))]
-        first, noise = observed[begins], noise_level(segments)
-        return cls(objective, segments, first, inputs, noise, skipped, rows, quietest)
+        largest = [np.nanmax(np.abs(x), axis=0, initial=0) for x in segments]
+        limits, noise = FAR * np.max(largest, axis=0), noise_level(segments)
+        data = segments, observed[begins], inputs, limits, noise
+        return cls(objective, *data, skipped, rows, quietest)
 
     def __call__(self, params):
         references, runs = self._references(), self._runs(params)
-        if not all(np.all(np.abs(run) <= self._limits()) for run in runs):
+        if not all(np.all(np.abs(run) <= self.limits) for run in runs):
             return np.inf, np.inf
         pairs = zip(cycle(references), runs)
         distances = [power_spectrum_distance(*pair) for pair in pairs]
@@ -100,12 +103,6 @@ class FreeRunScores(NamedTuple):
             return None
         return without_attractors(self.objective, params, H, loss, self.rows)
 
-    def _limits(self):
-        """Sizes (N,) of observed variables that no run must get to."""
-        return FAR * np.max(
-            [np.nanmax(np.abs(x), axis=0, initial=0) for x in self.segments], axis=0
-        )
-
     def _share_caught(self, params):
         """Of many runs from all over the data, those that are caught or diverge."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
@@ -113,7 +110,7 @@ class FreeRunScores(NamedTuple):
         with np.errstate(all="ignore"):
             late = self._simulated(params, start, TRIED)[-LATE:]
             late += np.random.default_rng(0).normal(0, self.noise, late.shape)
-            is_near = (np.abs(late) <= self._limits()).all(axis=(0, 2))
+            is_near = (np.abs(late) <= self.limits).all(axis=(0, 2))
             return float(np.mean(~is_near | self._is_caught(late)))
 
     def _is_caught(self, late):
