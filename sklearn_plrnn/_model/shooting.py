@@ -23,6 +23,7 @@ from .objective import Batch, Objective
 
 ROWS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
 ROWS_PER_PARAMETER = 50  # in the matrix
+FIRST_ROWS = 2  # to which start states are fitted before all rows of a window
 INNER_STEPS = 8  # for the start states, at most
 SETTLED = 1e-3  # change of windows' errors, relative, below which starts are left as they are
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
@@ -66,24 +67,36 @@ class Shooting(NamedTuple):
         return float(np.mean(errors)) + float(self.objective.penalties(params, f))
 
     def best_starts(self, params, batch):
-        """States (B, M) from which free runs fit the windows best, their errors (B,), the runs."""
-        start = self._suggested(params, batch)
-        found = self._run(params, batch, start)
-        errors, damping = _errors(found), np.full(len(start), DAMPING)
+        """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
+
+        What fits the first few rows is where the fit of twice as many begins: an error that is far
+        from its minimum after many steps has others nearby, in a spike too early or too late.
+        """
+        start, T = self._suggested(params, batch), len(batch.targets)
+        for n_timesteps in _doubled(FIRST_ROWS, T):
+            beginning = Batch(*(None if x is None else x[:n_timesteps] for x in batch))
+            start, errors, found = self._nearest_starts(params, beginning, start)
+        return start, errors, found
+
+    def _nearest_starts(self, params, batch, start):
+        """The same by damped steps from `start`, until each window has settled."""
+        start, found = start.copy(), self._run(params, batch, start)
+        B, errors, damping = len(start), _errors(found, len(start)), np.full(len(start), DAMPING)
+        moving = np.arange(B)
         for _ in range(INNER_STEPS):
-            trial = start - _damped_step(found, damping)
-            at_trial = self._run(params, batch, trial)
-            errors_at_trial = _errors(at_trial)
-            is_better = errors_at_trial < errors
-            is_settled = np.abs(errors_at_trial - errors) <= SETTLED * errors
-            is_done = np.all(is_settled & (errors < LOST))
-            start = _where(is_better, trial, start)
-            errors = np.where(is_better, errors_at_trial, errors)
-            found = Windows(
-                *(_where(is_better, *x) for x in zip(at_trial[:2], found[:2], strict=True)), None
-            )
-            damping = np.where(is_better, damping / 10, damping * 10)
-            if is_done:
+            now = Windows(found.residuals[moving], found.of_start[moving], None)
+            trial = start[moving] - _damped_step(now, damping[moving])
+            at_trial = self._run(params, _windows(batch, moving), trial)
+            before, after = errors[moving], _errors(at_trial, B)
+            is_better = after < before
+            better = moving[is_better]
+            start[better], errors[better] = trial[is_better], after[is_better]
+            for x, new in zip(found[:2], at_trial[:2], strict=True):
+                x[better] = new[is_better]
+            damping[moving] *= np.where(is_better, 0.1, 10)
+            is_settled = (np.abs(after - before) <= SETTLED * before) & (before < LOST)
+            moving = moving[~is_settled]
+            if len(moving) == 0:
                 break
         return start, errors, found
 
@@ -197,7 +210,7 @@ class Shooting(NamedTuple):
         """The gradient of the same windows alone, in the order of the parameters, no penalties."""
         start, errors, found = self.best_starts(params, batch)
         kept, T, readout = errors < LOST, len(batch.targets), self.objective.readout
-        batch = Batch(*(None if x is None else x[:, kept] for x in batch))
+        batch = _windows(batch, kept)
         start, r, of_start = start[kept], found.residuals[kept], found.of_start[kept]
         r = _off(np.linalg.qr(of_start)[0], r[..., None])[..., 0]
         of_rows, of_prior = np.split(r, [r.shape[1] - start.shape[1]], axis=1)
@@ -253,6 +266,18 @@ def _of_readout(readout, states):
     return np.concatenate([of_B.reshape(*of_b.shape[:3], -1), of_b], axis=-1)
 
 
+def _doubled(first, last):
+    """`first`, twice as much and so on, and `last`."""
+    while first < last:
+        yield first
+        first *= 2
+    yield last
+
+
+def _windows(batch, chosen):
+    return Batch(*(None if x is None else x[:, chosen] for x in batch))
+
+
 def _where(condition, x, y):
     """`x` or `y` by window, (B, ...)."""
     return np.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)
@@ -266,10 +291,10 @@ def _blocks(upper, lower):
     return whole
 
 
-def _errors(found):
-    """Mean squared error of each window, at most `LOST`."""
+def _errors(found, n_windows):
+    """Mean squared error of each of some windows, at most `LOST`; their weights add up to 1 / n."""
     with np.errstate(all="ignore"):
-        errors = 0.5 * np.sum(found.residuals**2, axis=1, dtype=float) * len(found.residuals)
+        errors = 0.5 * np.sum(found.residuals**2, axis=1, dtype=float) * n_windows
     return np.where(errors < LOST, errors, LOST)  # NaN is lost, too
 
 

@@ -114,6 +114,29 @@ def test_start_states_are_better_than_noisy_rows(rng):
     assert errors[0] < errors[1]
 
 
+def test_starts_of_chaotic_windows_are_not_lost_in_wrong_minima(rng):
+    noise, n_steps, n_windows = 0.02, 12, 100
+    rows = [rng.uniform(-0.9, 0.9, size=(n_windows, 1))]
+    for _ in range(n_steps):
+        rows.append(1 - 1.9 * np.abs(rows[-1]))  # a tent map, errors grow 2000 times
+    rows = np.array(rows) + noise * rng.normal(size=(n_steps + 1, n_windows, 1))
+    cell, readout = make_cell("shallow", n_components=1, n_hidden=2), READOUTS["identity"](1, 1)
+    params = {
+        "A": np.zeros(1),
+        "W1": np.array([[-1.9, -1.9]]),
+        "W2": np.array([[1.0], [-1.0]]),
+        "initial_state": np.zeros(1),
+        "h1": np.ones(1),
+        "h2": np.zeros(2),
+    }
+    weights = np.full((n_steps, n_windows, 1), 1 / (n_steps * n_windows))
+    known = np.ones_like(weights, bool)
+    batch = Batch(np.empty((n_steps, n_windows, 0)), rows[1:], weights, rows[:-1], known)
+    objective = Objective(cell, readout, ManifoldAttractor(0.0, regularized_units(1, 1, 0.5)), 0)
+    _, errors, _ = Shooting(objective).best_starts(params, batch)
+    assert np.mean(errors < 3 * noise**2) > 0.9
+
+
 def test_a_lost_window_teaches_nothing(rng):
     goal, params, batch = problem(rng, "plrnn", "identity")
     sane = goal.curvature()(params, [batch], 1, 1, rng)
