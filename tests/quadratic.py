@@ -36,7 +36,7 @@ class Shifts:
     def __init__(self, *shifts):
         self.shifts = shifts
 
-    target_power = 0.0
+    target_power, longer = 0.0, None
 
     @property
     def n_windows(self):

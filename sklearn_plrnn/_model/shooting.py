@@ -29,6 +29,7 @@ SETTLED = 1e-3  # change of windows' errors, relative, below which starts are le
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
 SURE = 0.01  # standard deviation of noise below which variables count alike
+TOLERATED = 10  # variances of noise; more is a spike too early or too late, which few rows decide
 LOST = 10.0  # mean squared error from which a window counts as lost, and teaches nothing
 
 
@@ -45,12 +46,14 @@ class Shooting(NamedTuple):
 
     objective: Objective
     precision: np.ndarray | float = 1.0  # (N,), weights of variables, mean 1
+    tolerated: float = 1.0  # squared error from which windows count by its logarithm
 
     @classmethod
     def of(cls, objective, noise):
         """Weights as the inverse variances of the noise (N,) of variables."""
         precision = 1 / (SURE**2 + noise.astype(float) ** 2)
-        return cls(objective._replace(forcing=None), precision / precision.mean())
+        tolerated = TOLERATED / precision.mean()
+        return cls(objective._replace(forcing=None), precision / precision.mean(), tolerated)
 
     def buffered(self, n_threads=1):
         """The value as a function of params and batch; there is no gradient for first order."""
@@ -61,10 +64,11 @@ class Shooting(NamedTuple):
         return self._normal_equations
 
     def value(self, params, batch):
-        """Weighted mean of squared errors, at the best start states, and the penalties."""
+        """Mean of what windows' errors count, at the best start states, and the penalties."""
         errors = self.best_starts(params, batch)[1]
         f = self.objective.cell.lower(params)
-        return float(np.mean(errors)) + float(self.objective.penalties(params, f))
+        counted = self.tolerated * np.log1p(errors / self.tolerated)
+        return float(np.mean(counted)) + float(self.objective.penalties(params, f))
 
     def best_starts(self, params, batch):
         """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
@@ -73,7 +77,7 @@ class Shooting(NamedTuple):
         from its minimum after many steps has others nearby, in a spike too early or too late.
         """
         start, T = self._suggested(params, batch), len(batch.targets)
-        for n_timesteps in _doubled(FIRST_ROWS, T):
+        for n_timesteps in doubled(FIRST_ROWS, T):
             beginning = Batch(*(None if x is None else x[:n_timesteps] for x in batch))
             start, errors, found = self._nearest_starts(params, beginning, start)
         return start, errors, found
@@ -196,13 +200,19 @@ class Shooting(NamedTuple):
             gradient += share * self._gradient(params, batch, workspace)
         return H, gradient
 
+    def _shares(self, errors):
+        """Of a window's error, by how much what it counts grows with it."""
+        return 1 / (1 + errors / self.tolerated)
+
     def _rows(self, params, batch, workspace):
         """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do."""
         start, errors, _ = self.best_starts(params, batch)
         found = self._run(params, batch, start, of_parameters=True, workspace=workspace)
-        r, of_start, J = (x[errors < LOST] for x in found)
+        kept = errors < LOST
+        r, of_start, J = (x[kept] for x in found)
+        root = np.sqrt(self._shares(errors[kept])).astype(r.dtype)[:, None, None]
         Q = np.linalg.qr(of_start)[0]
-        r, J = _off(Q, r[..., None]), _off(Q, J)
+        r, J = _off(Q, root * r[..., None]), _off(Q, root * J)
         size = J.dtype.type(np.sqrt(len(start)))  # a batch's weights are divided by it
         return J.reshape(-1, J.shape[-1]) * size, r.ravel() * size
 
@@ -213,6 +223,7 @@ class Shooting(NamedTuple):
         batch = _windows(batch, kept)
         start, r, of_start = start[kept], found.residuals[kept], found.of_start[kept]
         r = _off(np.linalg.qr(of_start)[0], r[..., None])[..., 0]
+        r *= self._shares(errors[kept]).astype(r.dtype)[:, None]
         of_rows, of_prior = np.split(r, [r.shape[1] - start.shape[1]], axis=1)
         of_rows = of_rows.reshape(len(r), T + 1, -1).swapaxes(0, 1) * self._root_weights(batch)
         of_prior = of_prior * self._root_prior(batch)
@@ -266,7 +277,7 @@ def _of_readout(readout, states):
     return np.concatenate([of_B.reshape(*of_b.shape[:3], -1), of_b], axis=-1)
 
 
-def _doubled(first, last):
+def doubled(first, last):
     """`first`, twice as much and so on, and `last`."""
     while first < last:
         yield first

@@ -133,6 +133,8 @@ class SequenceBatches:
     most, or more batches if windows are long.
     """
 
+    longer = None
+
     def __init__(self, series, batch_size=None, sequence_length=None, largest=100):
         self._series = series
         self._windows = _cover(series, sequence_length)
@@ -197,15 +199,19 @@ class WindowBatches:
     """Randomly placed windows, `n_batches` batches an epoch; for series that drive themselves.
 
     A window of k steps takes k + 1 rows: the first k are what each step starts from. Those of an
-    epoch carry noise of a given standard deviation for each of some latent units.
+    epoch carry noise of a given standard deviation for each of some latent units. Where several
+    lengths are given, windows have the first of them, and ``longer`` is the same with the others.
     """
 
-    def __init__(self, series, batch_size, sequence_length, n_batches, noise=0.0, n_units=0):
+    def __init__(self, series, batch_size, sequence_lengths, n_batches, noise=0.0, n_units=0):
         self._series = series
         self._noise, self._n_units = noise, n_units
         self._batch_size = batch_size
         self._n_batches = n_batches
-        self._length = min(sequence_length, int(series.lengths.max()) - 1)
+        first, *others = sequence_lengths
+        self._length = min(first, int(series.lengths.max()) - 1)
+        more = batch_size, others, n_batches, noise, n_units
+        self.longer = WindowBatches(series, *more) if others else None
         self._sequence_ends = np.cumsum(series.lengths)
         starts_per_sequence = np.maximum(series.lengths - self._length, 0)
         short = (starts_per_sequence == 0) & (series.lengths > 1)

@@ -4,6 +4,8 @@ Integrators make a problem stiff: a weight changed by 1e-3 moves a sum over 1000
 one rate cannot serve, the curvature can. Steps are damped in proportion to the diagonal (Marquardt
 1963) and accepted only if the monitored value falls, which is that of held-out sequences where
 there are enough: on the sequences that a step was computed from, a rare unstable one may go unseen.
+From a poor start long windows have many wrong minima: where batches have longer ones to offer,
+those at hand serve until they teach little.
 """
 
 import numpy as np
@@ -16,6 +18,7 @@ FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
 MAX_TRIALS = 8  # of one step
 PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
+IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
 MAX_EFFORT = 8  # times as many sequences, in the end, to find it
 
@@ -26,7 +29,11 @@ def gauss_newton(run, rng):
     is_noisy = run.select is not None  # checkpoints are scored, the loss may be noise by now
     progress, effort = (PROGRESS_ABOVE_NOISE, MAX_EFFORT) if is_noisy else (PROGRESS, 1)
     fewest = SEQUENCES_PER_PARAMETER * run.vector.size
-    damping, idle, n_sequences = run.recall(damping=FIRST_DAMPING, idle=0, n_sequences=fewest)
+    damping, idle, n_sequences, n_longer = run.recall(
+        damping=FIRST_DAMPING, idle=0, n_sequences=fewest, n_longer=0
+    )
+    for _ in range(n_longer):
+        run.take_longer()
     while run.n_iter < settings.max_iter and idle < MAX_IDLE and not run.stopped:
         run.begin_epoch()
         before = run.best_loss
@@ -38,7 +45,10 @@ def gauss_newton(run, rng):
             n_sequences *= 2  # what is left to gain may be less than the chance in so few
         last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
-        run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences)
+        if run.batches.longer is not None and idle == IDLE_BEFORE_LONGER:
+            run.lengthen()
+            idle, n_longer = 0, n_longer + 1
+        run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences, n_longer=n_longer)
 
 
 def _descend(run, H, gradient, damping):

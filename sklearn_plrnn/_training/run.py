@@ -143,6 +143,17 @@ class Run:
             self._in_training = objective
             self._value_and_gradients = objective.buffered(self.settings.n_threads)[1]
 
+    def lengthen(self):
+        """Go on with longer windows; their loss is another, with which only later ones compare."""
+        self.take_longer()
+        self.best_loss = np.inf
+        self.keep_if_best(self.monitored())
+
+    def take_longer(self):
+        """Windows of the next length."""
+        self.batches = self.batches.longer
+        self.held_out = None if self.held_out is None else self.held_out.longer
+
     def evaluate(self, batch):
         """Value at the present parameters; the gradient is left in ``self.gradient``."""
         value, gradients = self._value_and_gradients(self.params, batch)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._model.cells import CELLS
 from .._model.forcing import FORCING_SCHEDULES, FORCINGS
 from .._model.readouts import READOUTS
-from .._model.shooting import Shooting
+from .._model.shooting import Shooting, doubled
 from .._model.uncertainty import Windows, estimate_noise
 from .._training.batches import WindowBatches, split_tail
 from .._training.loop import SOLVERS, best_of
@@ -28,6 +28,7 @@ DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 50}
 BATCHES_PER_EPOCH = 50  # but Gauss-Newton takes as many windows as it needs, up to one for each row
 DEFAULT_WINDOW = 100  # steps
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
+FIRST_WINDOW = 5  # steps, of Gauss-Newton from a start that may be poor
 SHORT_WINDOWS = 10, 30  # steps that run freely
 WINDOW_PER_NOISE = 600  # steps by which they grow with the noise, in standard deviations of X
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
@@ -135,9 +136,11 @@ class DSReconstructor(FittedDynamics):
         Number of windows in a minibatch. None is 50 for "gauss-newton", else 16.
     sequence_length : int or None, default=None
         Steps of a window; None is 100, and with "gauss-newton" 10 to 30, the more the noisier the
-        data are; fewer if no trajectory is that long. A gradient needs
-        memory for about ``sequence_length * batch_size * (10 n_components + 2 n_hidden)``
-        numbers, `n_hidden` counting only for "shallow", and twice for "clipped-shallow".
+        data are; fewer if no trajectory is that long. "gauss-newton" begins with windows of 5, and
+        goes over to these when they teach little more, so that `loss_curve_` may leap up once. A
+        gradient needs memory for about ``sequence_length * batch_size * (10 n_components + 2
+        n_hidden)`` numbers, `n_hidden` counting only for "shallow", and twice for
+        "clipped-shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(sequence_length) of a window's states and to compute the
         others a second time for the gradient, which is the same; for very long windows.
@@ -483,7 +486,7 @@ class DSReconstructor(FittedDynamics):
         make_batches = partial(
             WindowBatches,
             batch_size=size,
-            sequence_length=self._window(train, held_out, select.noise),
+            sequence_lengths=self._windows(train, held_out, select.noise),
             n_batches=-(-len(train.targets) // size) if shoots else BATCHES_PER_EPOCH,
             noise=self.process_noise,
             n_units=objective.cell.n_components,
@@ -573,21 +576,21 @@ class DSReconstructor(FittedDynamics):
         schedule = FORCING_SCHEDULES[self.forcing_schedule](float(np.max(strength)))
         return objective._replace(forcing=forcing, schedule=schedule)
 
-    def _window(self, series, held_out, noise):
-        """Steps of a training window."""
+    def _windows(self, series, held_out, noise):
+        """Steps of training windows, and of longer ones that come after them."""
         longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
-        if self.sequence_length is None and self.solver_ == "gauss-newton":
+        shoots = self.solver_ == "gauss-newton"
+        steps = self.sequence_length
+        if steps is None:
             # The noisier rows are, the more of them it takes to tell where a window started.
-            steps = np.clip(WINDOW_PER_NOISE * noise.max(), *SHORT_WINDOWS)
-            return min(int(steps), longest)
-        if self.sequence_length is None:
-            return min(DEFAULT_WINDOW, longest)
-        if self.sequence_length > longest:
+            by_noise = int(np.clip(WINDOW_PER_NOISE * noise.max(), *SHORT_WINDOWS))
+            steps = min(by_noise if shoots else DEFAULT_WINDOW, longest)
+        if steps > longest:
             raise ValueError(
-                f"sequence_length={self.sequence_length} needs a trajectory of at least "
-                f"{self.sequence_length + 1} rows to train on, but the longest has {longest + 1}."
+                f"sequence_length={steps} needs a trajectory of at least {steps + 1} rows to train "
+                f"on, but the longest has {longest + 1}."
             )
-        return self.sequence_length
+        return [*doubled(FIRST_WINDOW, steps)] if shoots else [steps]
 
 
 def _has_improved(result):

@@ -34,7 +34,7 @@ def lorenz(n_inputs=0, dtype=np.float64):
     X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(dtype)
     inputs = np.random.default_rng(0).normal(size=(1500, n_inputs)).astype(dtype)
     series = Series(inputs, np.array([1500]), X, np.ones_like(X))
-    return series, WindowBatches(series, 16, 50, 5)
+    return series, WindowBatches(series, 16, [50], 5)
 
 
 @pytest.mark.parametrize("init", sorted(INITS))
@@ -96,7 +96,7 @@ def test_the_lifted_start_finds_the_weights_of_the_inputs():
         X[t] = 0.8 * X[t - 1] + [0.5, -0.25] * u[t]
     series = Series(u, np.array([800]), X, np.ones_like(X))
     objective = objective_of(M=2, N=2, K=1, alpha=0.0)
-    batches = WindowBatches(series, 16, 50, 5)
+    batches = WindowBatches(series, 16, [50], 5)
     params = initialize("lift", objective, series, batches, rng)
     np.testing.assert_allclose(params["C"][:, 0], [0.5, -0.25], rtol=0.02)
 
@@ -114,7 +114,7 @@ def test_transitions_never_cross_a_gap_or_the_end_of_a_trajectory():
     ]
     f = []
     for part in parts:
-        objective, batches = objective_of(M=3, alpha=0.0), WindowBatches(part, 16, 50, 5)
+        objective, batches = objective_of(M=3, alpha=0.0), WindowBatches(part, 16, [50], 5)
         params = initialize("lift", objective, part, batches, np.random.default_rng(0))
         f.append(objective.cell.lower(params))
         now = np.r_[0:99, 101:699, 701:899]

@@ -89,7 +89,7 @@ def test_loss_over_batches_averages_to_the_weighted_mean(lengths, batch_size, wi
 
 @given(st.lists(st.integers(2, 30), min_size=1, max_size=6), st.integers(1, 12), st.integers(0, 99))
 def test_random_windows_stay_within_a_sequence(lengths, sequence_length, seed):
-    batches = WindowBatches(numbered(lengths), 5, sequence_length, n_batches=3)
+    batches = WindowBatches(numbered(lengths), 5, [sequence_length], n_batches=3)
     sequence_of = np.r_[-1, np.repeat(np.arange(len(lengths)), lengths)]
     for batch in batches.epoch(np.random.default_rng(seed)):
         assert batch.inputs.shape[0] <= min(sequence_length, max(lengths) - 1)
@@ -103,7 +103,7 @@ def test_random_windows_stay_within_a_sequence(lengths, sequence_length, seed):
 
 @given(st.lists(st.integers(2, 9), min_size=1, max_size=4))
 def test_every_window_can_be_drawn(lengths):
-    batches = WindowBatches(numbered(lengths), 50, 3, n_batches=20)
+    batches = WindowBatches(numbered(lengths), 50, [3], n_batches=20)
     first = {
         x for b in batches.epoch(np.random.default_rng(0)) for x in b.observed[0, :, 0].astype(int)
     }
@@ -120,14 +120,20 @@ def test_every_window_can_be_drawn(lengths):
 def test_a_missing_observation_is_neither_scored_nor_known():
     series = numbered([6])
     series.weights[3] = 0
-    (batch,) = WindowBatches(series, 1, 5, n_batches=1).ordered()
+    (batch,) = WindowBatches(series, 1, [5], n_batches=1).ordered()
     np.testing.assert_array_equal(batch.weights[:, 0, 0] > 0, [True, True, False, True, True])
     np.testing.assert_array_equal(batch.known[:, 0, 0], [True, True, True, False, True])
 
 
+def test_longer_windows_come_after_short_ones():
+    batches = WindowBatches(numbered([40, 4]), 20, [3, 6], n_batches=2)
+    steps = [len(batch.targets) for x in (batches, batches.longer) for batch in x.ordered()]
+    assert set(steps) == {3, 6} and batches.longer.longer is None
+
+
 def test_only_windows_of_an_epoch_carry_noise():
     series = numbered([400])
-    batches = WindowBatches(series, 20, 10, n_batches=30, noise=0.3, n_units=4)
+    batches = WindowBatches(series, 20, [10], n_batches=30, noise=0.3, n_units=4)
     noise = np.stack([batch.noise for batch in batches.epoch(np.random.default_rng(0))])
     assert noise.shape == (30, 10, 20, 4) and noise.dtype == series.inputs.dtype
     assert noise.std() == pytest.approx(0.3, rel=0.02) and abs(noise.mean()) < 0.01

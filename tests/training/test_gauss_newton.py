@@ -36,7 +36,7 @@ class Bend:
 class OneBatch:
     """A single batch that holds one number, by which targets are shifted."""
 
-    is_single, n_windows, target_power = True, 1, 1.0
+    is_single, n_windows, target_power, longer = True, 1, 1.0, None
 
     def __init__(self, shift=0.0):
         self.shift = shift
@@ -68,6 +68,16 @@ def test_a_step_that_is_worse_on_held_out_data_is_not_made():
     assert end <= start
     assert result.best_loss == pytest.approx(end)
     assert end < 0.8 * value([3.0, 0.0])  # the minimum of the training data
+
+
+def test_longer_windows_come_when_shorter_ones_teach_little():
+    shorter, longer = OneBatch(), OneBatch(shift=-2.0)
+    shorter.longer = longer
+    params, settings = {"x": np.array([0.5, 4.0])}, Settings("gauss-newton", max_iter=50)
+    result = minimize(Bend(), params, shorter, None, settings, np.random.default_rng(0))
+    at_end = Bend().value(result.params, next(longer.whole()))
+    assert result.best_loss == pytest.approx(at_end)
+    assert min(result.loss_curve) < 1e-6 < at_end
 
 
 class Lying(Bend):
