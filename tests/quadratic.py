@@ -36,7 +36,7 @@ class Shifts:
     def __init__(self, *shifts):
         self.shifts = shifts
 
-    target_power, longer = 0.0, None
+    target_power, n_longer = 0.0, 0
 
     @property
     def n_windows(self):

@@ -133,7 +133,7 @@ class SequenceBatches:
     most, or more batches if windows are long.
     """
 
-    longer = None
+    n_longer = 0
 
     def __init__(self, series, batch_size=None, sequence_length=None, largest=100):
         self._series = series
@@ -200,7 +200,8 @@ class WindowBatches:
 
     A window of k steps takes k + 1 rows: the first k are what each step starts from. Those of an
     epoch carry noise of a given standard deviation for each of some latent units. Where several
-    lengths are given, windows have the first of them, and ``longer`` is the same with the others.
+    lengths are given, windows have the first of them, and ``longer`` is the same with the
+    `n_longer` others.
     """
 
     def __init__(self, series, batch_size, sequence_lengths, n_batches, noise=0.0, n_units=0):
@@ -210,6 +211,7 @@ class WindowBatches:
         self._n_batches = n_batches
         first, *others = sequence_lengths
         self._length = min(first, int(series.lengths.max()) - 1)
+        self.n_longer = len(others)
         more = batch_size, others, n_batches, noise, n_units
         self.longer = WindowBatches(series, *more) if others else None
         self._sequence_ends = np.cumsum(series.lengths)

@@ -5,7 +5,7 @@ one rate cannot serve, the curvature can. Steps are damped in proportion to the 
 1963) and accepted only if the monitored value falls, which is that of held-out sequences where
 there are enough: on the sequences that a step was computed from, a rare unstable one may go unseen.
 From a poor start long windows have many wrong minima: where batches have longer ones to offer,
-those at hand serve until they teach little.
+those at hand serve until they teach little, or have had their share of the iterations.
 """
 
 import numpy as np
@@ -19,6 +19,7 @@ MAX_TRIALS = 8  # of one step
 PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
+SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
 PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
 MAX_EFFORT = 8  # times as many sequences, in the end, to find it
 
@@ -32,6 +33,7 @@ def gauss_newton(run, rng):
     damping, idle, n_sequences, n_longer = run.recall(
         damping=FIRST_DAMPING, idle=0, n_sequences=fewest, n_longer=0
     )
+    share = SHARE_OF_SHORTER * settings.max_iter / max(run.batches.n_longer, 1)
     for _ in range(n_longer):
         run.take_longer()
     while run.n_iter < settings.max_iter and idle < MAX_IDLE and not run.stopped:
@@ -45,7 +47,8 @@ def gauss_newton(run, rng):
             n_sequences *= 2  # what is left to gain may be less than the chance in so few
         last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
-        if run.batches.longer is not None and idle == IDLE_BEFORE_LONGER:
+        is_due = idle == IDLE_BEFORE_LONGER or run.n_iter >= share * (n_longer + 1)
+        if run.batches.n_longer and is_due and not last:
             run.lengthen()
             idle, n_longer = 0, n_longer + 1
         run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences, n_longer=n_longer)

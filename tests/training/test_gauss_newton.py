@@ -36,7 +36,7 @@ class Bend:
 class OneBatch:
     """A single batch that holds one number, by which targets are shifted."""
 
-    is_single, n_windows, target_power, longer = True, 1, 1.0, None
+    is_single, n_windows, target_power, n_longer = True, 1, 1.0, 0
 
     def __init__(self, shift=0.0):
         self.shift = shift
@@ -70,14 +70,26 @@ def test_a_step_that_is_worse_on_held_out_data_is_not_made():
     assert end < 0.8 * value([3.0, 0.0])  # the minimum of the training data
 
 
-def test_longer_windows_come_when_shorter_ones_teach_little():
+def run_with_longer(max_iter):
+    """Loss curve, and the loss on longer windows at the end."""
     shorter, longer = OneBatch(), OneBatch(shift=-2.0)
-    shorter.longer = longer
-    params, settings = {"x": np.array([0.5, 4.0])}, Settings("gauss-newton", max_iter=50)
+    shorter.longer, shorter.n_longer = longer, 1
+    params, settings = {"x": np.array([0.5, 4.0])}, Settings("gauss-newton", max_iter=max_iter)
     result = minimize(Bend(), params, shorter, None, settings, np.random.default_rng(0))
     at_end = Bend().value(result.params, next(longer.whole()))
     assert result.best_loss == pytest.approx(at_end)
-    assert min(result.loss_curve) < 1e-6 < at_end
+    return result.loss_curve, at_end
+
+
+def test_longer_windows_come_when_shorter_ones_teach_little():
+    loss_curve, at_end = run_with_longer(max_iter=50)
+    assert min(loss_curve) < 1e-6 < at_end
+
+
+def test_longer_windows_come_after_half_of_the_iterations_at_the_latest():
+    few, many = run_with_longer(max_iter=4)[0], run_with_longer(max_iter=50)[0]
+    np.testing.assert_allclose(few[:2], many[:2])
+    assert few[2] > many[2]  # of longer windows already
 
 
 class Lying(Bend):
