@@ -9,8 +9,14 @@ gradient, and that of many more is cheap, for it takes one pass backward and no 
 rows. Rows that were not measured have weight zero. What a window does not determine, such as units
 that are not observed, a weak prior ties to the state that the readout suggests for its first row,
 and this teaches the readout where unobserved units start.
+
+Windows hold no state but those on the attractor: as far as they tell, a run that is a little beside
+it may go anywhere. So each window is also begun from a state beside its best one, and what a few
+steps later is still off the data counts, if little, for it is not all the model's fault: such noise
+in training makes free runs return (Wikner et al. 2022, arXiv:2211.05262).
 """
 
+from itertools import chain
 from typing import NamedTuple
 
 import autograd.numpy as anp
@@ -23,6 +29,7 @@ from .objective import Batch, Objective
 
 ROWS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
 ROWS_PER_PARAMETER = 50  # in the matrix
+MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
 FIRST_ROWS = 2  # to which start states are fitted before all rows of a window
 INNER_STEPS = 8  # for the start states, at most
 SETTLED = 1e-3  # change of windows' errors, relative, below which starts are left as they are
@@ -30,6 +37,9 @@ DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
 SURE = 0.01  # standard deviation of noise below which variables count alike
 TOLERATED = 10  # variances of noise; more is a spike too early or too late, which few rows decide
+BESIDE = 0.03  # least standard deviation of states beside the attractor; of noisy data, the noise
+RETURN = 5  # steps, at most, that windows run from there
+WEIGHT_BESIDE = 0.1  # of these runs
 LOST = 10.0  # mean squared error from which a window counts as lost, and teaches nothing
 
 
@@ -41,19 +51,34 @@ class Windows(NamedTuple):
     of_parameters: np.ndarray | None  # (B, R, entries)
 
 
+class Runs(NamedTuple):
+    """Free runs of a batch, and how much they count."""
+
+    batch: Batch
+    start: np.ndarray  # (B, M)
+    errors: np.ndarray  # (B,)
+    found: Windows
+    weight: float
+
+
 class Shooting(NamedTuple):
     """The objective of Gauss-Newton on windows that run freely."""
 
     objective: Objective
     precision: np.ndarray | float = 1.0  # (N,), weights of variables, mean 1
     tolerated: float = 1.0  # squared error from which windows count by its logarithm
+    beside: np.ndarray | float = BESIDE  # (M,), standard deviations of states from best ones
 
     @classmethod
     def of(cls, objective, noise):
         """Weights as the inverse variances of the noise (N,) of variables."""
         precision = 1 / (SURE**2 + noise.astype(float) ** 2)
-        tolerated = TOLERATED / precision.mean()
-        return cls(objective._replace(forcing=None), precision / precision.mean(), tolerated)
+        tolerated, objective = TOLERATED / precision.mean(), objective._replace(forcing=None)
+        n_observed = objective.readout.n_observed
+        beside = np.full(objective.cell.n_components, noise.mean(), dtype=float)
+        beside[:n_observed] = noise[:n_observed]
+        beside = np.maximum(beside, BESIDE)
+        return cls(objective, precision / precision.mean(), tolerated, beside)
 
     def buffered(self, n_threads=1):
         """The value as a function of params and batch; there is no gradient for first order."""
@@ -64,11 +89,22 @@ class Shooting(NamedTuple):
         return self._normal_equations
 
     def value(self, params, batch):
-        """Mean of what windows' errors count, at the best start states, and the penalties."""
-        errors = self.best_starts(params, batch)[1]
-        f = self.objective.cell.lower(params)
-        counted = self.tolerated * np.log1p(errors / self.tolerated)
-        return float(np.mean(counted)) + float(self.objective.penalties(params, f))
+        """Mean of what windows' errors count, and the penalties."""
+        value = float(self.objective.penalties(params, self.objective.cell.lower(params)))
+        for runs in self._all_runs(params, batch):
+            counted = self.tolerated * np.log1p(runs.errors / self.tolerated)
+            value += runs.weight * float(np.mean(counted))
+        return value
+
+    def _all_runs(self, params, batch):
+        """Those of windows from their best start states, and of their beginnings from beside."""
+        start, errors, found = self.best_starts(params, batch)
+        yield Runs(batch, start, errors, found, 1.0)
+        away = np.random.default_rng(0).normal(0, self.beside, start.shape)
+        start, batch = start + away.astype(start.dtype), _beginning(batch, RETURN)
+        found = self._run(params, batch, start)
+        fixed = found._replace(of_start=found.of_start[..., :0])
+        yield Runs(batch, start, _errors(found, len(start)), fixed, WEIGHT_BESIDE)
 
     def best_starts(self, params, batch):
         """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
@@ -78,7 +114,7 @@ class Shooting(NamedTuple):
         """
         start, T = self._suggested(params, batch), len(batch.targets)
         for n_timesteps in doubled(FIRST_ROWS, T):
-            beginning = Batch(*(None if x is None else x[:n_timesteps] for x in batch))
+            beginning = _beginning(batch, n_timesteps)
             start, errors, found = self._nearest_starts(params, beginning, start)
         return start, errors, found
 
@@ -192,7 +228,8 @@ class Shooting(NamedTuple):
         n_rows = ROWS_PER_PARAMETER * sum(x.size for x in params.values())
         taken = _enough(batches, max(ROWS_PER_SEQUENCE * n_sequences, n_rows))
         curved, workspace = _enough(taken, n_rows), Workspace()
-        H, gradient = normal_equations(self._rows(params, batch, workspace) for batch in curved)
+        blocks = (self._rows(params, batch, workspace) for batch in curved)
+        H, gradient = normal_equations(chain.from_iterable(blocks))
         n_curved, n_windows = (sum(b.targets.shape[1] for b in x) for x in (curved, taken))
         H, gradient = to_parameters(self.objective, params, H / n_curved, gradient / n_windows)
         for batch in taken[len(curved) :]:
@@ -200,30 +237,43 @@ class Shooting(NamedTuple):
             gradient += share * self._gradient(params, batch, workspace)
         return H, gradient
 
-    def _shares(self, errors):
-        """Of a window's error, by how much what it counts grows with it."""
-        return 1 / (1 + errors / self.tolerated)
+    def _shares(self, runs, kept):
+        """Of windows' errors, by how much what they count grows with them."""
+        return runs.weight / (1 + runs.errors[kept] / self.tolerated)
 
     def _rows(self, params, batch, workspace):
-        """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do."""
-        start, errors, _ = self.best_starts(params, batch)
-        found = self._run(params, batch, start, of_parameters=True, workspace=workspace)
-        kept = errors < LOST
-        r, of_start, J = (x[kept] for x in found)
-        root = np.sqrt(self._shares(errors[kept])).astype(r.dtype)[:, None, None]
-        Q = np.linalg.qr(of_start)[0]
-        r, J = _off(Q, root * r[..., None]), _off(Q, root * J)
-        size = J.dtype.type(np.sqrt(len(start)))  # a batch's weights are divided by it
-        return J.reshape(-1, J.shape[-1]) * size, r.ravel() * size
+        """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do.
+
+        Few windows at a time, for derivatives are many numbers.
+        """
+        n_entries = sum(x.size for x in params.values())
+        for runs in self._all_runs(params, batch):
+            kept = np.flatnonzero(runs.errors < LOST)
+            n_together = max(1, MAX_NUMBERS // (runs.found.residuals.shape[1] * n_entries))
+            for i in range(0, len(kept), n_together):
+                now = kept[i : i + n_together]
+                options = {"of_parameters": True, "workspace": workspace}
+                found = self._run(params, _windows(runs.batch, now), runs.start[now], **options)
+                weight = len(runs.start) * self._shares(runs, now)  # a batch's: divided by its size
+                root = np.sqrt(weight).astype(found.residuals.dtype)[:, None, None]
+                Q = np.linalg.qr(runs.found.of_start[now])[0]
+                r, J = (
+                    _off(Q, root * found.residuals[..., None]),
+                    _off(Q, root * found.of_parameters),
+                )
+                yield J.reshape(-1, J.shape[-1]), r.ravel()
 
     def _gradient(self, params, batch, workspace):
         """The gradient of the same windows alone, in the order of the parameters, no penalties."""
-        start, errors, found = self.best_starts(params, batch)
-        kept, T, readout = errors < LOST, len(batch.targets), self.objective.readout
-        batch = _windows(batch, kept)
-        start, r, of_start = start[kept], found.residuals[kept], found.of_start[kept]
+        return sum(self._of_runs(params, x, workspace) for x in self._all_runs(params, batch))
+
+    def _of_runs(self, params, runs, workspace):
+        """The same of some runs."""
+        kept, readout = runs.errors < LOST, self.objective.readout
+        batch, T = _windows(runs.batch, kept), len(runs.batch.targets)
+        start, r, of_start = runs.start[kept], runs.found.residuals[kept], runs.found.of_start[kept]
         r = _off(np.linalg.qr(of_start)[0], r[..., None])[..., 0]
-        r *= self._shares(errors[kept]).astype(r.dtype)[:, None]
+        r *= self._shares(runs, kept).astype(r.dtype)[:, None]
         of_rows, of_prior = np.split(r, [r.shape[1] - start.shape[1]], axis=1)
         of_rows = of_rows.reshape(len(r), T + 1, -1).swapaxes(0, 1) * self._root_weights(batch)
         of_prior = of_prior * self._root_prior(batch)
@@ -283,6 +333,10 @@ def doubled(first, last):
         yield first
         first *= 2
     yield last
+
+
+def _beginning(batch, n_timesteps):
+    return Batch(*(None if x is None else x[:n_timesteps] for x in batch))
 
 
 def _windows(batch, chosen):

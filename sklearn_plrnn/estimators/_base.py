@@ -154,10 +154,10 @@ class BasePLRNN(
         """What X may be as it stands; the first is what anything else becomes."""
         return [np.float64, np.float32] if self.dtype is None else np.dtype(self.dtype)
 
-    def _assemble(self, readout, n_inputs, **options):
+    def _assemble(self, readout, n_inputs, n_hidden, **options):
         """The objective that the constructor parameters describe."""
         M = readout.n_components
-        sizes = {"n_hidden": self.n_hidden, "n_nonlinear": self._n_nonlinear(readout)}
+        sizes = {"n_hidden": n_hidden, "n_nonlinear": self._n_nonlinear(readout)}
         cell = make_cell(self.architecture, n_components=M, **sizes)
         units = regularized_units(M, readout.n_observed, self.regularized_fraction)
         penalty = PENALTIES[self.penalty](self.alpha, units)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._model.cells import CELLS
 from .._model.forcing import FORCING_SCHEDULES, FORCINGS
 from .._model.readouts import READOUTS
-from .._model.shooting import Shooting, doubled
+from .._model.shooting import Shooting
 from .._model.uncertainty import Windows, estimate_noise
 from .._training.batches import WindowBatches, split_tail
 from .._training.loop import SOLVERS, best_of
@@ -24,14 +24,16 @@ from ._free_run import FreeRunScores, noise_of
 from ._input_features import input_columns, split_columns
 from ._sequences import Scaling, check_sequences
 
-DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 50}
+DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 500}
 BATCHES_PER_EPOCH = 50  # but Gauss-Newton takes as many windows as it needs, up to one for each row
 DEFAULT_WINDOW = 100  # steps
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
-FIRST_WINDOW = 5  # steps, of Gauss-Newton from a start that may be poor
-SHORT_WINDOWS = 10, 30  # steps that run freely
-WINDOW_PER_NOISE = 600  # steps by which they grow with the noise, in standard deviations of X
+FIRST_WINDOW = 5  # steps, at least, of Gauss-Newton from a start that may be poor
+SHORT_WINDOWS = 10, 100  # steps that run freely
+WINDOW_PER_NOISE = 1000  # steps by which they grow with the noise, in standard deviations of X
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
+NUMBERS_PER_PARAMETER = 20  # at least, measured, for hidden units by default
+HIDDEN_UNITS = 10, 100
 MAX_SENSITIVITIES = 10_000  # of states, which Gauss-Newton carries through each step of a window
 IMPROVED = 0.5  # of the start's state-space divergence; checkpoints of one run differ that much
 N_START_STATES = 100
@@ -71,8 +73,9 @@ class DSReconstructor(FittedDynamics):
         only [4]_. "shallow": ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_. "clipped-shallow":
         ``z_t = A z + W1 [relu(W2 z + h2) - relu(W2 z)] + h1``, bounded wherever all ``|A_i| < 1``,
         at twice the cost.
-    n_hidden : int, default=100
-        Number of hidden units of "shallow" and "clipped-shallow".
+    n_hidden : int or None, default=None
+        Number of hidden units of "shallow" and "clipped-shallow". None is 10 to 100, one for every
+        ``20 (2 n_components + 1)`` numbers that were measured, for it has so many parameters.
     n_nonlinear : int or None, default=None
         Number of units of "almost-linear" that have a relu, the last ones. None is the
         number of unobserved units, if the readout is "identity" and there are any, else half of
@@ -130,14 +133,15 @@ class DSReconstructor(FittedDynamics):
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
         Its schedule over `max_iter` epochs.
     max_iter : int or None, default=None
-        Number of epochs of 50 minibatches ("adam", "sgd") or of iterations. None is 30 for
+        Number of epochs of 50 minibatches ("adam", "sgd") or of iterations. None is 40 for
         "gauss-newton", else 50. With 0 the start is kept.
     batch_size : int or None, default=None
-        Number of windows in a minibatch. None is 50 for "gauss-newton", else 16.
+        Number of windows in a minibatch. None is 500 for "gauss-newton", else 16.
     sequence_length : int or None, default=None
-        Steps of a window; None is 100, and with "gauss-newton" 10 to 30, the more the noisier the
-        data are; fewer if no trajectory is that long. "gauss-newton" begins with windows of 5, and
-        goes over to these when they teach little more, so that `loss_curve_` may leap up once. A
+        Steps of a window; None is 100, and with "gauss-newton" 10 to 100, the more the noisier the
+        data are; fewer if no trajectory is that long. "gauss-newton" begins with windows of 5 to
+        9 and goes over to ones twice as long when they teach little more, up to these, so that
+        `loss_curve_` may leap up. A
         gradient needs memory for about ``sequence_length * batch_size * (10 n_components + 2
         n_hidden)`` numbers, `n_hidden` counting only for "shallow", and twice for
         "clipped-shallow".
@@ -289,6 +293,7 @@ class DSReconstructor(FittedDynamics):
     _parameter_constraints = {
         **BasePLRNN._parameter_constraints,
         "n_components": [*BasePLRNN._parameter_constraints["n_components"], None],
+        "n_hidden": [*BasePLRNN._parameter_constraints["n_hidden"], None],
         "readout": [StrOptions({"auto", *READOUTS})],
         "init": [StrOptions({"lift", "identity", "random"})],
         "solver": [StrOptions({"auto", *SOLVERS})],
@@ -303,7 +308,7 @@ class DSReconstructor(FittedDynamics):
         "score_horizon": [Interval(Integral, 1, None, closed="left")],
         "keep_restarts": ["boolean"],
     }
-    _default_iterations = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 30}
+    _default_iterations = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 40}
 
     def __init__(
         self,
@@ -314,7 +319,7 @@ class DSReconstructor(FittedDynamics):
         regularized_fraction=0.5,
         l2=0.0,
         architecture="shallow",
-        n_hidden=100,
+        n_hidden=None,
         n_nonlinear=None,
         readout="auto",
         init="lift",
@@ -434,7 +439,7 @@ class DSReconstructor(FittedDynamics):
         self._choose_delays(sequences)
         series = self._series(sequences)
         self.init_, self.solver_, self.restarts_ = self.init, self.solver, []
-        objective = self._objective()
+        objective = self._objective(np.count_nonzero(series.weights) // self.delay_embedding_)
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if self._may_shoot(objective) else "adam"
         forced = copy.copy(self)
@@ -542,8 +547,8 @@ class DSReconstructor(FittedDynamics):
                 f"{sequences.lengths.max()}."
             )
 
-    def _objective(self):
-        """What the constructor parameters describe, for the columns seen in `fit`."""
+    def _objective(self, n_measured):
+        """What the constructor parameters describe, for so many numbers in the columns seen."""
         N = self.n_outputs_ * self.delay_embedding_
         M = self.n_components
         if M is None:
@@ -562,7 +567,17 @@ class DSReconstructor(FittedDynamics):
                 f"delay_embedding={self.delay_embedding} needs the identity readout, and so at "
                 f"least {N} units; got readout={self.readout!r}, n_components={M}."
             )
-        return self._assemble(READOUTS[self.readout_](M, N), len(self.input_features_))
+        readout, n_hidden = READOUTS[self.readout_](M, N), self._n_hidden(M, n_measured)
+        return self._assemble(readout, len(self.input_features_), n_hidden)
+
+    def _n_hidden(self, n_components, n_measured):
+        """Hidden units, as many as the data can tell unless their number is known."""
+        if self.n_hidden is not None:
+            return self.n_hidden
+        if self._is_warm() and "n_hidden" in self.sizes_:
+            return self.sizes_["n_hidden"]
+        n_numbers = NUMBERS_PER_PARAMETER * (2 * n_components + 1)
+        return int(np.clip(n_measured // n_numbers, *HIDDEN_UNITS))
 
     def _forced(self, objective, noise):
         """The objective, with what pulls its states to observations of this noise (N,)."""
@@ -590,7 +605,10 @@ class DSReconstructor(FittedDynamics):
                 f"sequence_length={steps} needs a trajectory of at least {steps + 1} rows to train "
                 f"on, but the longest has {longest + 1}."
             )
-        return [*doubled(FIRST_WINDOW, steps)] if shoots else [steps]
+        lengths = [steps]
+        while shoots and lengths[0] >= 2 * FIRST_WINDOW:
+            lengths.insert(0, lengths[0] // 2)
+        return lengths
 
 
 def _has_improved(result):

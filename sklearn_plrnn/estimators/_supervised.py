@@ -122,6 +122,7 @@ class SupervisedPLRNN(BasePLRNN):
         objective = self._assemble(
             Affine(M, self.n_outputs_),
             sequences.rows.shape[1],
+            self.n_hidden,
             loss=LOSSES[loss](),
             learn_start=self.initial_state != "zero",
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.neighbors import NearestNeighbors
 
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn._model.cells import CELLS
@@ -129,6 +130,18 @@ def test_the_attractor_is_reconstructed():
     assert np.median(divergences) < 0.4
     shuffled = np.random.default_rng(0).permuted(X[:2000], axis=0)
     assert state_space_divergence(X[2000:], shuffled[:1000]) > 2
+
+
+def test_runs_from_beside_a_limit_cycle_return_to_it():
+    """No row of a clean series is beside it."""
+    X = make_van_der_pol(2000, random_state=0)
+    model = DSReconstructor(n_hidden=30, max_iter=20, random_state=3).fit(X)
+    away = 0.1 * X.std(axis=0) * np.random.default_rng(0).normal(size=(20, 2))
+    runs = [model.simulate(1000, x0=x0)[500:] for x0 in X[::100] + away]
+    nearest = NearestNeighbors(n_neighbors=1).fit(X / X.std(axis=0))
+    distances = [nearest.kneighbors(run / X.std(axis=0))[0].max() for run in runs]
+    assert np.max(distances) < 0.1
+    assert np.all(np.std(runs, axis=1) > 0.8 * X.std(axis=0))
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "gauss-newton"])
@@ -603,6 +616,18 @@ def test_quantiles_are_checked(lorenz, quantiles):
 def test_auto_shoots_where_the_model_is_small_and_nothing_else_was_asked_for(settings, solver):
     X = make_lorenz63(3000, random_state=0)
     assert quick(**settings).fit(X).solver_ == solver
+
+
+@pytest.mark.parametrize(
+    ("n_timesteps", "n_components", "n_hidden"),
+    [(300, None, 10), (2000, None, 42), (2000, 10, 14), (10_000, None, 100)],
+)
+def test_hidden_units_are_as_many_as_the_data_can_tell(n_timesteps, n_components, n_hidden):
+    X = make_lorenz63(n_timesteps, random_state=0)
+    model = quick(n_hidden=None, n_components=n_components, max_iter=0).fit(X)
+    assert model.sizes_["n_hidden"] == len(model.h2_) == n_hidden
+    model.set_params(warm_start=True).fit(X[:200])
+    assert model.sizes_["n_hidden"] == n_hidden
 
 
 def test_auto_trains_with_forcing_where_shooting_has_not_helped(monkeypatch):

@@ -11,6 +11,7 @@ from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
 from sklearn_plrnn._model.shooting import Shooting
+from sklearn_plrnn._recurrence import Workspace
 from sklearn_plrnn._training.run import flatten
 
 T, B, N, K = 6, 5, 2, 1
@@ -65,6 +66,7 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
     monkeypatch.setattr(shooting, "INNER_STEPS", 50)
     monkeypatch.setattr(shooting, "SETTLED", 0.0)
     monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", 0)
+    monkeypatch.setattr(shooting, "WEIGHT_BESIDE", 0.0)
     # The start that B suggests depends on it, which the prior leaves out; what no unit that is on
     # tells needs a prior all the same.
     prior = {"identity": 0.3, "affine": 0.0, "relu": 1e-6}[readout]
@@ -89,9 +91,33 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
         assert np.sum(slopes[name] * direction) == pytest.approx(measured, rel=2e-3, abs=1e-5), name
 
 
+@pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_steps_find_the_system_again(cell, rng):
+def test_gradient_of_runs_from_beside_is_that_at_where_they_begin(cell, readout, rng, monkeypatch):
+    monkeypatch.setattr(shooting, "PRIOR", dict.fromkeys(shooting.PRIOR, 0.0))
+    goal, params, batch = problem(rng, cell, readout, n_inputs=K)
+    _, beside = goal._all_runs(params, batch)
+    assert 0 < np.abs(beside.start - goal.best_starts(params, batch)[0]).max() < 6 * goal.beside
+    gradient = goal._of_runs(params, beside, Workspace())
+
+    def value(p):
+        found = goal._run(p, beside.batch, beside.start).residuals
+        errors = 0.5 * np.sum(found**2, axis=1) * B
+        return beside.weight * np.mean(goal.tolerated * np.log1p(errors / goal.tolerated))
+
+    vector, slopes = flatten(params)
+    vector[...], step = gradient, 1e-7
+    for name in params.keys() - {"initial_state", "E"}:  # which the prior alone is about
+        direction = rng.normal(size=params[name].shape)
+        values = [value(params | {name: params[name] + s * step * direction}) for s in (1, -1)]
+        measured = (values[0] - values[1]) / (2 * step)
+        assert np.sum(slopes[name] * direction) == pytest.approx(measured, rel=1e-3, abs=1e-6), name
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_find_the_system_again(cell, rng, monkeypatch):
     """From parameters near the true ones, on windows without noise."""
+    monkeypatch.setattr(shooting, "WEIGHT_BESIDE", 0.0)
     goal, truth, batch = problem(rng, cell, "identity", noise=0.0)
     vector, params = flatten(
         {name: x + 0.02 * rng.normal(size=x.shape) for name, x in truth.items()}
