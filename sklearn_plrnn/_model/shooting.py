@@ -37,9 +37,9 @@ DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
 SURE = 0.01  # standard deviation of noise below which variables count alike
 TOLERATED = 10  # variances of noise; more is a spike too early or too late, which few rows decide
-BESIDE = 0.03  # least standard deviation of states beside the attractor; of noisy data, the noise
+BESIDE = 0.03, 0.1  # standard deviations of states beside the attractor, between them the noise
 RETURN = 5  # steps, at most, that windows run from there
-WEIGHT_BESIDE = 0.1  # of these runs
+STEPS_BESIDE = 1.0  # of a window, that such a run counts for
 LOST = 10.0  # mean squared error from which a window counts as lost, and teaches nothing
 
 
@@ -67,7 +67,7 @@ class Shooting(NamedTuple):
     objective: Objective
     precision: np.ndarray | float = 1.0  # (N,), weights of variables, mean 1
     tolerated: float = 1.0  # squared error from which windows count by its logarithm
-    beside: np.ndarray | float = BESIDE  # (M,), standard deviations of states from best ones
+    beside: np.ndarray | float = BESIDE[0]  # (M,), standard deviations of states from best ones
 
     @classmethod
     def of(cls, objective, noise):
@@ -77,7 +77,7 @@ class Shooting(NamedTuple):
         n_observed = objective.readout.n_observed
         beside = np.full(objective.cell.n_components, noise.mean(), dtype=float)
         beside[:n_observed] = noise[:n_observed]
-        beside = np.maximum(beside, BESIDE)
+        beside = np.clip(beside, *BESIDE)
         return cls(objective, precision / precision.mean(), tolerated, beside)
 
     def buffered(self, n_threads=1):
@@ -100,11 +100,12 @@ class Shooting(NamedTuple):
         """Those of windows from their best start states, and of their beginnings from beside."""
         start, errors, found = self.best_starts(params, batch)
         yield Runs(batch, start, errors, found, 1.0)
+        weight = STEPS_BESIDE / len(batch.targets)
         away = np.random.default_rng(0).normal(0, self.beside, start.shape)
         start, batch = start + away.astype(start.dtype), _beginning(batch, RETURN)
         found = self._run(params, batch, start)
         fixed = found._replace(of_start=found.of_start[..., :0])
-        yield Runs(batch, start, _errors(found, len(start)), fixed, WEIGHT_BESIDE)
+        yield Runs(batch, start, _errors(found, len(start)), fixed, weight)
 
     def best_starts(self, params, batch):
         """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.

@@ -25,7 +25,7 @@ from .blas import single_threaded_blas
 from .checkpoint import StateFile
 from .gauss_newton import gauss_newton
 from .optimizers import OPTIMIZERS, SCHEDULES, Average, clip_by_norm
-from .run import MAX_RETRIES, Run, best_combined_rank, flatten
+from .run import MAX_RETRIES, Run, best_product, flatten
 
 HUGE = 1e30  # what L-BFGS is told instead of inf or NaN, which would end its line search
 
@@ -102,7 +102,7 @@ def _numbered(train, i, seed):
 def best_of(results):
     """The result with the best score."""
     scores = np.array([result.score for result in results], float).reshape(len(results), -1)
-    return results[best_combined_rank(scores)]
+    return results[best_product(scores)]
 
 
 def _first_order(run, rng):

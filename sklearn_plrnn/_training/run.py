@@ -9,7 +9,6 @@ import sys
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
 MAX_RETRIES = 8
@@ -248,7 +247,7 @@ class Run:
         if self.settings.keep_last and np.isfinite(self.vector).all():
             chosen = self.vector
         if self.checkpoints:
-            i = best_combined_rank(self.checkpoint_scores)
+            i = best_product(self.checkpoint_scores)
             chosen, score = self.checkpoints[i], self.checkpoint_scores[i]
         return Result(
             {name: x.copy() for name, x in views(chosen, self.params).items()},
@@ -287,7 +286,11 @@ def show(stage, loss=np.nan, rate=np.nan, last=False):
     sys.stdout.flush()
 
 
-def best_combined_rank(scores):
-    """Index of the row whose ranks over all columns add up to the least; the later of equals."""
-    combined = scipy.stats.rankdata(np.nan_to_num(scores, nan=np.inf), axis=0).sum(axis=1)
-    return len(combined) - 1 - int(np.argmin(combined[::-1]))
+def best_product(scores):
+    """Index of the row with the least product of its columns; the later of equals.
+
+    Of ranks, those of checkpoints that hardly differ in one score would outweigh the other.
+    """
+    logarithm = np.log(np.maximum(scores, np.finfo(float).tiny)).sum(axis=1)
+    logarithm = np.nan_to_num(logarithm, nan=np.inf)
+    return len(logarithm) - 1 - int(np.argmin(logarithm[::-1]))

@@ -66,7 +66,7 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
     monkeypatch.setattr(shooting, "INNER_STEPS", 50)
     monkeypatch.setattr(shooting, "SETTLED", 0.0)
     monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", 0)
-    monkeypatch.setattr(shooting, "WEIGHT_BESIDE", 0.0)
+    monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)
     # The start that B suggests depends on it, which the prior leaves out; what no unit that is on
     # tells needs a prior all the same.
     prior = {"identity": 0.3, "affine": 0.0, "relu": 1e-6}[readout]
@@ -117,7 +117,7 @@ def test_gradient_of_runs_from_beside_is_that_at_where_they_begin(cell, readout,
 @pytest.mark.parametrize("cell", CELLS)
 def test_steps_find_the_system_again(cell, rng, monkeypatch):
     """From parameters near the true ones, on windows without noise."""
-    monkeypatch.setattr(shooting, "WEIGHT_BESIDE", 0.0)
+    monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)
     goal, truth, batch = problem(rng, cell, "identity", noise=0.0)
     vector, params = flatten(
         {name: x + 0.02 * rng.normal(size=x.shape) for name, x in truth.items()}

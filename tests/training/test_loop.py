@@ -10,7 +10,7 @@ from joblib import parallel_config
 from quadratic import TARGET, Quadratic, Shifts
 
 from sklearn_plrnn._training.loop import SOLVERS, best_of, minimize, restarts, threads_within
-from sklearn_plrnn._training.run import Result, Settings, best_combined_rank, flatten
+from sklearn_plrnn._training.run import Result, Settings, best_product, flatten
 
 
 def start():
@@ -176,10 +176,11 @@ def test_checkpoints_decide_when_they_are_scored():
     assert len(result.checkpoint_scores) == 21  # the start is one of them
 
 
-def test_ranks_combine_and_nothing_finite_loses_to_nan():
-    assert best_combined_rank([(3.0, 0.1), (1.0, 0.2), (2.0, 0.3)]) == 1
-    assert best_combined_rank([(np.nan, 0.0), (5.0, 1.0), (np.inf, 2.0)]) in (0, 1)
-    assert best_combined_rank([(np.inf, np.inf), (5.0, 1.0), (np.nan, np.nan)]) == 1
+def test_scores_combine_and_nothing_finite_loses_to_nan():
+    assert best_product([(3.0, 0.1), (1.0, 0.2), (2.0, 0.3)]) == 1
+    assert best_product([(3.0, 0.0), (1.0, 0.0), (2.0, 0.0)]) == 1
+    assert best_product([(np.nan, 0.0), (5.0, 1.0), (np.inf, 2.0)]) in (0, 1)
+    assert best_product([(np.inf, np.inf), (5.0, 1.0), (np.nan, np.nan)]) == 1
 
 
 class Interrupting(Quadratic):
