@@ -75,7 +75,8 @@ class DSReconstructor(FittedDynamics):
         at twice the cost.
     n_hidden : int or None, default=None
         Number of hidden units of "shallow" and "clipped-shallow". None is 10 to 100, one for every
-        ``20 (2 n_components + 1)`` numbers that were measured, for it has so many parameters.
+        ``20 (2 n_components + 1)`` measured numbers (those of rows side by side count again): it
+        has ``2 n_components + 1`` parameters.
     n_nonlinear : int or None, default=None
         Number of units of "almost-linear" that have a relu, the last ones. None is the
         number of unobserved units, if the readout is "identity" and there are any, else half of
@@ -439,7 +440,7 @@ class DSReconstructor(FittedDynamics):
         self._choose_delays(sequences)
         series = self._series(sequences)
         self.init_, self.solver_, self.restarts_ = self.init, self.solver, []
-        objective = self._objective(np.count_nonzero(series.weights) // self.delay_embedding_)
+        objective = self._objective(np.count_nonzero(series.weights))
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if self._may_shoot(objective) else "adam"
         forced = copy.copy(self)
