@@ -102,7 +102,7 @@ class Shooting(NamedTuple):
         yield Runs(batch, start, errors, found, 1.0)
         weight = STEPS_BESIDE / len(batch.targets)
         away = np.random.default_rng(0).normal(0, self.beside, start.shape)
-        start, batch = start + away.astype(start.dtype), _beginning(batch, RETURN)
+        start, batch = start + away.astype(start.dtype), _part(batch, RETURN)
         found = self._run(params, batch, start)
         fixed = found._replace(of_start=found.of_start[..., :0])
         yield Runs(batch, start, _errors(found, len(start)), fixed, weight)
@@ -114,8 +114,8 @@ class Shooting(NamedTuple):
         from its minimum after many steps has others nearby, in a spike too early or too late.
         """
         start, T = self._suggested(params, batch), len(batch.targets)
-        for n_timesteps in doubled(FIRST_ROWS, T):
-            beginning = _beginning(batch, n_timesteps)
+        for n_timesteps in _doubled(FIRST_ROWS, T):
+            beginning = _part(batch, n_timesteps)
             start, errors, found = self._nearest_starts(params, beginning, start)
         return start, errors, found
 
@@ -127,7 +127,7 @@ class Shooting(NamedTuple):
         for _ in range(INNER_STEPS):
             now = Windows(found.residuals[moving], found.of_start[moving], None)
             trial = start[moving] - _damped_step(now, damping[moving])
-            at_trial = self._run(params, _windows(batch, moving), trial)
+            at_trial = self._run(params, _part(batch, windows=moving), trial)
             before, after = errors[moving], _errors(at_trial, B)
             is_better = after < before
             better = moving[is_better]
@@ -242,36 +242,38 @@ class Shooting(NamedTuple):
         """Of windows' errors, by how much what they count grows with them."""
         return runs.weight / (1 + runs.errors[kept] / self.tolerated)
 
-    def _rows(self, params, batch, workspace):
+    def _rows(self, params, whole, workspace):
         """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do.
 
         Few windows at a time, for derivatives are many numbers.
         """
         n_entries = sum(x.size for x in params.values())
-        for runs in self._all_runs(params, batch):
+        for runs in self._all_runs(params, whole):
             kept = np.flatnonzero(runs.errors < LOST)
             n_together = max(1, MAX_NUMBERS // (runs.found.residuals.shape[1] * n_entries))
             for i in range(0, len(kept), n_together):
                 now = kept[i : i + n_together]
                 options = {"of_parameters": True, "workspace": workspace}
-                found = self._run(params, _windows(runs.batch, now), runs.start[now], **options)
+                found = self._run(
+                    params, _part(runs.batch, windows=now), runs.start[now], **options
+                )
                 weight = len(runs.start) * self._shares(runs, now)  # a batch's: divided by its size
                 root = np.sqrt(weight).astype(found.residuals.dtype)[:, None, None]
                 Q = np.linalg.qr(runs.found.of_start[now])[0]
-                r, J = (
-                    _off(Q, root * found.residuals[..., None]),
-                    _off(Q, root * found.of_parameters),
-                )
+                r = _off(Q, root * found.residuals[..., None])
+                J = _off(Q, root * found.of_parameters)
                 yield J.reshape(-1, J.shape[-1]), r.ravel()
 
     def _gradient(self, params, batch, workspace):
         """The gradient of the same windows alone, in the order of the parameters, no penalties."""
-        return sum(self._of_runs(params, x, workspace) for x in self._all_runs(params, batch))
+        return sum(
+            self._gradient_of_runs(params, x, workspace) for x in self._all_runs(params, batch)
+        )
 
-    def _of_runs(self, params, runs, workspace):
+    def _gradient_of_runs(self, params, runs, workspace):
         """The same of some runs."""
         kept, readout = runs.errors < LOST, self.objective.readout
-        batch, T = _windows(runs.batch, kept), len(runs.batch.targets)
+        batch, T = _part(runs.batch, windows=kept), len(runs.batch.targets)
         start, r, of_start = runs.start[kept], runs.found.residuals[kept], runs.found.of_start[kept]
         r = _off(np.linalg.qr(of_start)[0], r[..., None])[..., 0]
         r *= self._shares(runs, kept).astype(r.dtype)[:, None]
@@ -328,7 +330,7 @@ def _of_readout(readout, states):
     return np.concatenate([of_B.reshape(*of_b.shape[:3], -1), of_b], axis=-1)
 
 
-def doubled(first, last):
+def _doubled(first, last):
     """`first`, twice as much and so on, and `last`."""
     while first < last:
         yield first
@@ -336,12 +338,9 @@ def doubled(first, last):
     yield last
 
 
-def _beginning(batch, n_timesteps):
-    return Batch(*(None if x is None else x[:n_timesteps] for x in batch))
-
-
-def _windows(batch, chosen):
-    return Batch(*(None if x is None else x[:, chosen] for x in batch))
+def _part(batch, n_timesteps=None, windows=slice(None)):
+    """The first steps of a batch, or some of its windows."""
+    return Batch(*(None if x is None else x[:n_timesteps, windows] for x in batch))
 
 
 def _where(condition, x, y):

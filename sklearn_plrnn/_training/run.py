@@ -205,7 +205,7 @@ class Run:
         if amended is not None:
             amended = {name: x.astype(self.vector.dtype) for name, x in amended.items()}
             its_score = score_of(amended)
-            if np.prod(its_score) < np.prod(score):
+            if best_product([its_score, score]) == 0:
                 params, score = amended, its_score
         self.checkpoints.append(flatten(params)[0])
         self.checkpoint_scores.append(score)

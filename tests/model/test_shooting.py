@@ -98,7 +98,7 @@ def test_gradient_of_runs_from_beside_is_that_at_where_they_begin(cell, readout,
     goal, params, batch = problem(rng, cell, readout, n_inputs=K)
     _, beside = goal._all_runs(params, batch)
     assert 0 < np.abs(beside.start - goal.best_starts(params, batch)[0]).max() < 6 * goal.beside
-    gradient = goal._of_runs(params, beside, Workspace())
+    gradient = goal._gradient_of_runs(params, beside, Workspace())
 
     def value(p):
         found = goal._run(p, beside.batch, beside.start).residuals
