@@ -27,10 +27,11 @@ from .._recurrence.sensitivities import forward_sensitivities, normal_equations
 from .curvature import gradient_vector, to_parameters
 from .objective import Batch, Objective
 
-ROWS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
-ROWS_PER_PARAMETER = 50  # in the matrix
+ROWS_PER_SEQUENCE = 10  # asked for; windows are many and small, and all their rows count
+ROWS_PER_PARAMETER = 20  # in the matrix
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
-FIRST_ROWS = 2  # to which start states are fitted before all rows of a window
+FITTED = 0.3  # of what is tolerated; where more is left, start states are searched in stages
+FIRST_ROWS = 2  # of a window, to which they are fitted before twice as many and in the end all
 INNER_STEPS = 8  # for the start states, at most
 SETTLED = 1e-3  # change of windows' errors, relative, below which starts are left as they are
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
@@ -110,30 +111,39 @@ class Shooting(NamedTuple):
     def best_starts(self, params, batch):
         """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
 
-        What fits the first few rows is where the fit of twice as many begins: an error that is far
-        from its minimum after many steps has others nearby, in a spike too early or too late.
+        Where a window is not fitted from the state that is suggested, what fits its first few rows
+        is where the fit of more begins: an error that is far from its minimum after many steps has
+        others nearby, in a spike too early or too late.
         """
-        start, T = self._suggested(params, batch), len(batch.targets)
+        first, T = self._suggested(params, batch), len(batch.targets)
+        start, errors, found = self._nearest_starts(params, batch, first)
+        poor = np.flatnonzero(errors > FITTED * self.tolerated)
+        if len(poor) == 0:
+            return start, errors, found
+        trial = first[poor]
         for n_timesteps in _doubled(FIRST_ROWS, T):
-            beginning = _part(batch, n_timesteps)
-            start, errors, found = self._nearest_starts(params, beginning, start)
+            beginning = _part(batch, n_timesteps, poor)
+            trial, at_trial, run = self._nearest_starts(params, beginning, trial, len(start))
+        better = at_trial < errors[poor]
+        _put(better, (trial, at_trial, *run[:2]), poor, (start, errors, *found[:2]))
         return start, errors, found
 
-    def _nearest_starts(self, params, batch, start):
-        """The same by damped steps from `start`, until each window has settled."""
+    def _nearest_starts(self, params, batch, start, n_windows=None):
+        """The same by damped steps from `start`, until each window has settled.
+
+        Weights of rows are those of `n_windows` windows, by default as many as there are.
+        """
         start, found = start.copy(), self._run(params, batch, start)
-        B, errors, damping = len(start), _errors(found, len(start)), np.full(len(start), DAMPING)
-        moving = np.arange(B)
+        B = len(start) if n_windows is None else n_windows
+        errors, damping = _errors(found, B), np.full(len(start), DAMPING)
+        moving = np.arange(len(start))
         for _ in range(INNER_STEPS):
             now = Windows(found.residuals[moving], found.of_start[moving], None)
             trial = start[moving] - _damped_step(now, damping[moving])
             at_trial = self._run(params, _part(batch, windows=moving), trial)
             before, after = errors[moving], _errors(at_trial, B)
             is_better = after < before
-            better = moving[is_better]
-            start[better], errors[better] = trial[is_better], after[is_better]
-            for x, new in zip(found[:2], at_trial[:2], strict=True):
-                x[better] = new[is_better]
+            _put(is_better, (trial, after, *at_trial[:2]), moving, (start, errors, *found[:2]))
             damping[moving] *= np.where(is_better, 0.1, 10)
             is_settled = (np.abs(after - before) <= SETTLED * before) & (before < LOST)
             moving = moving[~is_settled]
@@ -245,23 +255,24 @@ class Shooting(NamedTuple):
     def _rows(self, params, whole, workspace):
         """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do.
 
-        Few windows at a time, for derivatives are many numbers.
+        Derivatives are many numbers: of few windows at a time, and in single precision, for which
+        a matrix that steps are damped in and a gradient have no need. Residuals keep theirs.
         """
         n_entries = sum(x.size for x in params.values())
+        single = {name: _single(x) for name, x in params.items()}
         for runs in self._all_runs(params, whole):
             kept = np.flatnonzero(runs.errors < LOST)
             n_together = max(1, MAX_NUMBERS // (runs.found.residuals.shape[1] * n_entries))
             for i in range(0, len(kept), n_together):
                 now = kept[i : i + n_together]
-                options = {"of_parameters": True, "workspace": workspace}
-                found = self._run(
-                    params, _part(runs.batch, windows=now), runs.start[now], **options
-                )
+                batch = Batch(*map(_single, _part(runs.batch, windows=now)))
+                start = _single(runs.start[now])
+                J = self._run(single, batch, start, True, workspace).of_parameters
                 weight = len(runs.start) * self._shares(runs, now)  # a batch's: divided by its size
-                root = np.sqrt(weight).astype(found.residuals.dtype)[:, None, None]
+                root = np.sqrt(weight)[:, None, None]
                 Q = np.linalg.qr(runs.found.of_start[now])[0]
-                r = _off(Q, root * found.residuals[..., None])
-                J = _off(Q, root * found.of_parameters)
+                r = _off(Q, root * runs.found.residuals[now][..., None])
+                J = _off(_single(Q), _single(root) * J)
                 yield J.reshape(-1, J.shape[-1]), r.ravel()
 
     def _gradient(self, params, batch, workspace):
@@ -341,6 +352,17 @@ def _doubled(first, last):
 def _part(batch, n_timesteps=None, windows=slice(None)):
     """The first steps of a batch, or some of its windows."""
     return Batch(*(None if x is None else x[:n_timesteps, windows] for x in batch))
+
+
+def _single(x):
+    """Numbers in single precision."""
+    return x.astype(np.float32) if x is not None and x.dtype == np.float64 else x
+
+
+def _put(better, new, windows, kept):
+    """Put what is better of new arrays of some windows into those that are kept of all."""
+    for x, y in zip(kept, new, strict=True):
+        x[windows[better]] = y[better]
 
 
 def _where(condition, x, y):

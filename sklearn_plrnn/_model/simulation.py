@@ -7,7 +7,7 @@ import numpy as np
 
 from .._recurrence import Workspace, propagate
 
-BLOCK = 4096  # steps
+MAX_NUMBERS = 2**19  # of features in a block of steps; more would leave the caches
 
 
 def simulate(f, params, output, start, n_timesteps, inputs=None, noise=None):
@@ -18,9 +18,10 @@ def simulate(f, params, output, start, n_timesteps, inputs=None, noise=None):
     A run that leaves the floating-point range goes on as inf or NaN, without a warning.
     """
     workspace, state, parts = Workspace(), np.asarray(start), []
+    size = max(1, MAX_NUMBERS // (len(state) * f.n_hidden))
     with np.errstate(over="ignore", invalid="ignore"):
-        for begin in range(0, n_timesteps, BLOCK):
-            n = min(BLOCK, n_timesteps - begin)
+        for begin in range(0, n_timesteps, size):
+            n = min(size, n_timesteps - begin)
             given, C = None if inputs is None else inputs[begin : begin + n], params.get("C")
             if noise is not None:
                 given, C = noise(n) + (0 if given is None else given @ C.T), None

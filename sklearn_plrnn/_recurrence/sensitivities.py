@@ -84,7 +84,7 @@ def forward_sensitivities(f, start, *args, of_parameters=True, **options):
     run = Run(*run_arguments(f, start, *args, **options))
     ports, (T, B, M), dtype, tape = run.ports, run.shape, f.W.dtype, run.tape()
     inputs, _, gain = run.at(slice(T))
-    active = f.pattern(tape.forced)
+    active = f.pattern(tape.forced) if tape.features is None else tape.features > f.floor()
     J = _jacobians(f, active)
     if gain is not None:
         J *= (1 - gain)[..., None, :]  # of the state before it was forced
@@ -162,5 +162,5 @@ def normal_equations(blocks):
         for i in range(0, len(J), ROWS):
             rows = slice(i, i + ROWS)
             H += syrk(1.0, J[rows].T)
-            gradient += J[rows].T @ r[rows]
+            gradient += J[rows].T @ r[rows].astype(J.dtype, copy=False)
     return H + np.triu(H, 1).T, gradient

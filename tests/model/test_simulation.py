@@ -26,7 +26,7 @@ def test_a_free_run_repeats_the_step_whatever_the_block(system, driven, rng, mon
         z = f.step(z) + (inputs[t] @ params["C"].T if driven else 0)
         expected.append(z[:, :2])
     for block in (4096, 23, 7, 1):
-        monkeypatch.setattr(simulation, "BLOCK", block)
+        monkeypatch.setattr(simulation, "MAX_NUMBERS", block * 3 * f.n_hidden)
         rows, last = simulation.simulate(f, params, lambda z: z[..., :2], start, 23, inputs)
         np.testing.assert_allclose(rows, expected, rtol=1e-12)
         np.testing.assert_allclose(last, z, rtol=1e-12)
