@@ -27,13 +27,12 @@ from .._recurrence.sensitivities import forward_sensitivities, normal_equations
 from .curvature import gradient_vector, to_parameters
 from .objective import Batch, Objective
 
-ROWS_PER_SEQUENCE = 10  # asked for; windows are many and small, and all their rows count
-ROWS_PER_PARAMETER = 20  # in the matrix
+ROWS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
+ROWS_PER_PARAMETER = 50  # in the matrix
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
-FITTED = 0.3  # of what is tolerated; where more is left, start states are searched in stages
-FIRST_ROWS = 2  # of a window, to which they are fitted before twice as many and in the end all
+FIRST_ROWS = 2  # to which start states are fitted before all rows of a window
 INNER_STEPS = 8  # for the start states, at most
-SETTLED = 1e-3  # change of windows' errors, relative, below which starts are left as they are
+SETTLED, ROUGHLY_SETTLED = 1e-3, 0.1  # promised fall of windows' errors, relative, to stop at
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
 SURE = 0.01  # standard deviation of noise below which variables count alike
@@ -111,44 +110,37 @@ class Shooting(NamedTuple):
     def best_starts(self, params, batch):
         """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
 
-        Where a window is not fitted from the state that is suggested, what fits its first few rows
-        is where the fit of more begins: an error that is far from its minimum after many steps has
-        others nearby, in a spike too early or too late.
+        What fits the first few rows is where the fit of more of them begins: an error that is far
+        from its minimum after many steps has others nearby, in a spike too early or too late.
         """
-        first, T = self._suggested(params, batch), len(batch.targets)
-        start, errors, found = self._nearest_starts(params, batch, first)
-        poor = np.flatnonzero(errors > FITTED * self.tolerated)
-        if len(poor) == 0:
-            return start, errors, found
-        trial = first[poor]
+        start, T = self._suggested(params, batch), len(batch.targets)
         for n_timesteps in _doubled(FIRST_ROWS, T):
-            beginning = _part(batch, n_timesteps, poor)
-            trial, at_trial, run = self._nearest_starts(params, beginning, trial, len(start))
-        better = at_trial < errors[poor]
-        _put(better, (trial, at_trial, *run[:2]), poor, (start, errors, *found[:2]))
+            beginning = _part(batch, n_timesteps)
+            settled = SETTLED if n_timesteps == T else ROUGHLY_SETTLED
+            start, errors, found = self._nearest_starts(params, beginning, start, settled)
         return start, errors, found
 
-    def _nearest_starts(self, params, batch, start, n_windows=None):
-        """The same by damped steps from `start`, until each window has settled.
-
-        Weights of rows are those of `n_windows` windows, by default as many as there are.
-        """
+    def _nearest_starts(self, params, batch, start, settled):
+        """The same by damped steps from `start`, until they promise to lower errors by less."""
         start, found = start.copy(), self._run(params, batch, start)
-        B = len(start) if n_windows is None else n_windows
-        errors, damping = _errors(found, B), np.full(len(start), DAMPING)
-        moving = np.arange(len(start))
+        B, errors, damping = len(start), _errors(found, len(start)), np.full(len(start), DAMPING)
+        moving = np.arange(B)
         for _ in range(INNER_STEPS):
             now = Windows(found.residuals[moving], found.of_start[moving], None)
-            trial = start[moving] - _damped_step(now, damping[moving])
-            at_trial = self._run(params, _part(batch, windows=moving), trial)
-            before, after = errors[moving], _errors(at_trial, B)
-            is_better = after < before
-            _put(is_better, (trial, after, *at_trial[:2]), moving, (start, errors, *found[:2]))
-            damping[moving] *= np.where(is_better, 0.1, 10)
-            is_settled = (np.abs(after - before) <= SETTLED * before) & (before < LOST)
-            moving = moving[~is_settled]
+            step, promised = _damped_step(now, damping[moving])
+            is_moving = (promised * B > settled * errors[moving]) | (errors[moving] == LOST)
+            moving, step = moving[is_moving], step[is_moving]
             if len(moving) == 0:
                 break
+            trial = start[moving] - step
+            at_trial = self._run(params, _part(batch, windows=moving), trial)
+            after = _errors(at_trial, B)
+            is_better = after < errors[moving]
+            better = moving[is_better]
+            start[better], errors[better] = trial[is_better], after[is_better]
+            for x, new in zip(found[:2], at_trial[:2], strict=True):
+                x[better] = new[is_better]
+            damping[moving] *= np.where(is_better, 0.1, 10)
         return start, errors, found
 
     def _suggested(self, params, batch):
@@ -359,12 +351,6 @@ def _single(x):
     return x.astype(np.float32) if x is not None and x.dtype == np.float64 else x
 
 
-def _put(better, new, windows, kept):
-    """Put what is better of new arrays of some windows into those that are kept of all."""
-    for x, y in zip(kept, new, strict=True):
-        x[windows[better]] = y[better]
-
-
 def _where(condition, x, y):
     """`x` or `y` by window, (B, ...)."""
     return np.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)
@@ -386,15 +372,19 @@ def _errors(found, n_windows):
 
 
 def _damped_step(found, damping):
-    """Levenberg-Marquardt steps (B, M) of start states; zero where there is nothing to solve."""
+    """Levenberg-Marquardt steps (B, M) of start states, zero where there is nothing to solve.
+
+    And by how much (B,) the residuals' value falls, were they linear.
+    """
     J, r = found.of_start, found.residuals
     sound = np.isfinite(r).all(axis=1) & np.isfinite(J).all(axis=(1, 2))
     J, r = _where(sound, J, 0), _where(sound, r, 0)
-    H = J.swapaxes(1, 2) @ J
+    H, g = J.swapaxes(1, 2) @ J, J.swapaxes(1, 2) @ r[..., None]
     diagonal = np.einsum("bii->bi", H)
     floor = 1e-6 * diagonal.mean(axis=1, keepdims=True) + np.finfo(H.dtype).tiny ** 0.5
     diagonal += damping[:, None] * diagonal + floor
-    return np.linalg.solve(H, J.swapaxes(1, 2) @ r[..., None])[..., 0]
+    step = np.linalg.solve(H, g)
+    return step[..., 0], 0.5 * np.sum(step * g, axis=(1, 2))
 
 
 def _off(Q, x):

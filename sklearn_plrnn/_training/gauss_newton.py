@@ -21,7 +21,7 @@ MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
 PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
-MAX_EFFORT = 16  # times as many sequences, in the end, to find it
+MAX_EFFORT = 8  # times as many sequences, in the end, to find it
 
 
 def gauss_newton(run, rng):

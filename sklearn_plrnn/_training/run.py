@@ -12,6 +12,7 @@ import numpy as np
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
 MAX_RETRIES = 8
+MAX_CANDIDATES = 5  # of the checkpoints
 KEPT = (
     "best",
     "best_loss",
@@ -247,7 +248,7 @@ class Run:
         if self.settings.keep_last and np.isfinite(self.vector).all():
             chosen = self.vector
         if self.checkpoints:
-            i = best_product(self.checkpoint_scores)
+            i = self._best_checkpoint()
             chosen, score = self.checkpoints[i], self.checkpoint_scores[i]
         return Result(
             {name: x.copy() for name, x in views(chosen, self.params).items()},
@@ -262,6 +263,17 @@ class Run:
             self.optimizer_state,
             self.stopped,
         )
+
+    def _best_checkpoint(self):
+        """Index of the best one that ``select.lasts`` is true of, where there is such a thing.
+
+        Of the best few; where that is none of them, the best.
+        """
+        ranked = by_product(self.checkpoint_scores)
+        if not hasattr(self.select, "lasts"):
+            return ranked[0]
+        lasts = lambda i: self.select.lasts(views(self.checkpoints[i], self.params))
+        return next(filter(lasts, ranked[:MAX_CANDIDATES]), ranked[0])
 
 
 def flatten(params):
@@ -287,10 +299,15 @@ def show(stage, loss=np.nan, rate=np.nan, last=False):
 
 
 def best_product(scores):
-    """Index of the row with the least product of its columns; the later of equals.
+    """Index of the row with the least product of its columns; the later of equals."""
+    return by_product(scores)[0]
 
-    Of ranks, those of checkpoints that hardly differ in one score would outweigh the other.
+
+def by_product(scores):
+    """Indices of rows, those with the least product of their columns first, later ones of equals.
+
+    By sums of ranks, checkpoints that hardly differ in one score would be told apart by it.
     """
     logarithm = np.log(np.maximum(scores, np.finfo(float).tiny)).sum(axis=1)
     logarithm = np.nan_to_num(logarithm, nan=np.inf)
-    return len(logarithm) - 1 - int(np.argmin(logarithm[::-1]))
+    return len(logarithm) - 1 - np.argsort(logarithm[::-1], kind="stable")

@@ -5,10 +5,11 @@ row of each, or, where no input ties a run to its segment, from more rows: many 
 attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Trajectories
 much shorter than the longest, as those onto the attractor are, are left out. A short series that
 has settled is compared with what comes after thousands of steps, for the same reason, and runs from
-many more rows are asked whether they are caught by a fixed point or a small circle. Runs are
-compared as they would have been measured, with the observation noise of the data added. Without
-that, a clean attractor beside a noisy one misses most of the cells that noise fills. Parameters
-with a run that leaves the range of the data are worse than any without.
+many more rows are asked whether they are caught by a fixed point or a small circle; those of the
+parameters that are to be kept, for much longer. Runs are compared as they would have been measured,
+with the observation noise of the data added. Without that, a clean attractor beside a noisy one
+misses most of the cells that noise fills. Parameters with a run that leaves the range of the data
+are worse than any without.
 """
 
 from itertools import cycle, islice
@@ -30,6 +31,7 @@ LASTING = 10_000  # steps that are run before, at least, where the series has se
 N_SEARCHED = 1000  # rows from which fixed points are searched
 N_TRIED, TRIED = 64, 5000  # runs of which it is asked whether they are caught, and their steps
 LATE = 2000  # of these, the steps that tell
+N_TIMES_LONGER = 10  # runs of the parameters that are to be kept
 CAUGHT = 0.5  # of the quietest spread in the data
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
@@ -103,12 +105,18 @@ class FreeRunScores(NamedTuple):
             return None
         return without_attractors(self.objective, params, H, loss, self.rows)
 
-    def _share_caught(self, params):
+    def lasts(self, params):
+        """Whether none of many long runs is caught or diverges; True where none can be asked."""
+        if self.quietest is None or len(self.rows) == 0:
+            return True
+        return self._share_caught(params, N_TIMES_LONGER) == 0
+
+    def _share_caught(self, params, n_times=1):
         """Of many runs from all over the data, those that are caught or diverge."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
         start = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
         with np.errstate(all="ignore"):
-            late = self._simulated(params, start, TRIED)[-LATE:]
+            late = self._simulated(params, start, TRIED, n_times)[-LATE:]
             late += np.random.default_rng(0).normal(0, self.noise, late.shape)
             is_near = (np.abs(late) <= self.limits).all(axis=(0, 2))
             return float(np.mean(~is_near | self._is_caught(late)))
@@ -129,17 +137,14 @@ class FreeRunScores(NamedTuple):
         lengths = islice(cycle(lengths), len(self.first))
         return [rows[self.skipped :][:n, i] for i, n in enumerate(lengths)]
 
-    def _simulated(self, params, first, n_timesteps):
-        """Observed variables (T, B, N) of runs from rows (B, N)."""
-        readout = self.objective.readout
-        rows, _ = simulate(
-            self.objective.cell.lower(params),
-            params,
-            lambda states: readout.output(params, states),
-            readout.start(params, np.nan_to_num(first), ~np.isnan(first)),
-            n_timesteps,
-            None if self.inputs is None else self.inputs[1:],
-        )
+    def _simulated(self, params, first, n_timesteps, n_times=1):
+        """Observed variables (T, B, N) of runs from rows (B, N), of `n_times` as long the end."""
+        readout, f = self.objective.readout, self.objective.cell.lower(params)
+        output = lambda states: readout.output(params, states)
+        state = readout.start(params, np.nan_to_num(first), ~np.isnan(first))
+        inputs = None if self.inputs is None else self.inputs[1:]
+        for _ in range(n_times):
+            rows, state = simulate(f, params, output, state, n_timesteps, inputs)
         return rows
 
 

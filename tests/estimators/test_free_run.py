@@ -70,6 +70,15 @@ def test_a_short_series_that_has_settled_asks_for_lasting_models():
         assert scores_of(drifting).skipped == 100
 
 
+def test_a_model_is_asked_for_longer_whether_its_runs_last():
+    score, slowly = scores_of(circle(2000)), rotation(1 - 2e-5)  # shrinks by a half in 35 000 steps
+    assert score._share_caught(slowly) == 0
+    assert not score.lasts(slowly)
+    assert score.lasts(rotation())
+    drifting = circle(2000) * 0.999 ** np.arange(2000)[:, None]  # of which nothing is known
+    assert scores_of(drifting).lasts(slowly)
+
+
 def test_gaps_and_trajectories_do_not_confuse():
     x = circle(2000)
     weights = (np.random.default_rng(0).random(x.shape) < 0.9).astype(float)

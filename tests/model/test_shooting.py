@@ -65,6 +65,7 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
     """By variable projection the start states, at their best, do not count."""
     monkeypatch.setattr(shooting, "INNER_STEPS", 50)
     monkeypatch.setattr(shooting, "SETTLED", 0.0)
+    monkeypatch.setattr(shooting, "ROUGHLY_SETTLED", 0.0)
     monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", 0)
     monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)
     # The start that B suggests depends on it, which the prior leaves out; what no unit that is on
@@ -160,7 +161,7 @@ def test_starts_of_chaotic_windows_are_not_lost_in_wrong_minima(rng):
     known = np.ones_like(weights, bool)
     batch = Batch(np.empty((n_steps, n_windows, 0)), rows[1:], weights, rows[:-1], known)
     objective = Objective(cell, readout, ManifoldAttractor(0.0, regularized_units(1, 1, 0.5)), 0)
-    _, errors, _ = Shooting.of(objective, np.array([noise])).best_starts(params, batch)
+    _, errors, _ = Shooting(objective).best_starts(params, batch)
     assert np.mean(errors < 3 * noise**2) > 0.9
 
 

@@ -176,6 +176,27 @@ def test_checkpoints_decide_when_they_are_scored():
     assert len(result.checkpoint_scores) == 21  # the start is one of them
 
 
+@pytest.mark.parametrize("rank", [0, 1, 4, 5])
+def test_the_best_checkpoint_that_lasts_is_kept(rank):
+    class Scores:
+        def __init__(self):
+            self.seen = []
+
+        def __call__(self, params):
+            self.seen.append(params["a"][0])
+            return (abs(params["a"][0] - 0.5),)
+
+        def lasts(self, params):
+            ranked = sorted(self.seen, key=lambda a: abs(a - 0.5))
+            return params["a"][0] == ranked[rank]
+
+    scores = Scores()
+    result = run(select=scores, learning_rate_init=0.02)
+    kept = rank if rank < 5 else 0  # of so many that are asked none lasts
+    assert result.score == sorted(result.checkpoint_scores)[kept]
+    assert abs(result.params["a"][0] - 0.5) == result.score[0]
+
+
 def test_scores_combine_and_nothing_finite_loses_to_nan():
     assert best_product([(3.0, 0.1), (1.0, 0.2), (2.0, 0.3)]) == 1
     assert best_product([(3.0, 0.0), (1.0, 0.0), (2.0, 0.0)]) == 1
