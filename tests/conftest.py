@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
 from sklearn_plrnn._training import checkpoint
+from sklearn_plrnn.datasets import make_lorenz63
 
 COMMON = {
     "deadline": None,
@@ -57,3 +58,9 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("optional reference data are not there: ../shared/data beside the repository")
     return folder
+
+
+@pytest.fixture(scope="module")
+def lorenz():
+    """A piece of the Lorenz attractor, (400, 3)."""
+    return make_lorenz63(400, random_state=0)
