@@ -32,7 +32,7 @@ ROWS_PER_PARAMETER = 50  # in the matrix
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
 FIRST_ROWS = 2  # to which start states are fitted before all rows of a window
 INNER_STEPS = 8  # for the start states, at most
-SETTLED, ROUGHLY_SETTLED = 1e-3, 0.1  # promised fall of windows' errors, relative, to stop at
+SETTLED = 1e-3  # promised fall of windows' errors, relative, below which starts are left as is
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
 SURE = 0.01  # standard deviation of noise below which variables count alike
@@ -116,19 +116,18 @@ class Shooting(NamedTuple):
         start, T = self._suggested(params, batch), len(batch.targets)
         for n_timesteps in _doubled(FIRST_ROWS, T):
             beginning = _part(batch, n_timesteps)
-            settled = SETTLED if n_timesteps == T else ROUGHLY_SETTLED
-            start, errors, found = self._nearest_starts(params, beginning, start, settled)
+            start, errors, found = self._nearest_starts(params, beginning, start)
         return start, errors, found
 
-    def _nearest_starts(self, params, batch, start, settled):
-        """The same by damped steps from `start`, until they promise to lower errors by less."""
+    def _nearest_starts(self, params, batch, start):
+        """The same by damped steps from `start`, until they no longer promise to lower errors."""
         start, found = start.copy(), self._run(params, batch, start)
         B, errors, damping = len(start), _errors(found, len(start)), np.full(len(start), DAMPING)
         moving = np.arange(B)
         for _ in range(INNER_STEPS):
             now = Windows(found.residuals[moving], found.of_start[moving], None)
             step, promised = _damped_step(now, damping[moving])
-            is_moving = (promised * B > settled * errors[moving]) | (errors[moving] == LOST)
+            is_moving = (promised * B > SETTLED * errors[moving]) | (errors[moving] == LOST)
             moving, step = moving[is_moving], step[is_moving]
             if len(moving) == 0:
                 break

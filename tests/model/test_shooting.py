@@ -65,7 +65,6 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
     """By variable projection the start states, at their best, do not count."""
     monkeypatch.setattr(shooting, "INNER_STEPS", 50)
     monkeypatch.setattr(shooting, "SETTLED", 0.0)
-    monkeypatch.setattr(shooting, "ROUGHLY_SETTLED", 0.0)
     monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", 0)
     monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)
     # The start that B suggests depends on it, which the prior leaves out; what no unit that is on
