@@ -6,7 +6,7 @@ attractor for a fixed point after some 100 000 steps, which a few runs may overl
 much shorter than the longest, as those onto the attractor are, are left out. A short series that
 has settled is compared with what comes after thousands of steps, for the same reason, and runs from
 many more rows are asked whether they are caught by a fixed point or a small circle; those of the
-parameters that are to be kept, for much longer. Runs are compared as they would have been measured,
+parameters that are to be kept, for as long as the data. Runs are compared as they would have been measured,
 with the observation noise of the data added. Without that, a clean attractor beside a noisy one
 misses most of the cells that noise fills. Parameters with a run that leaves the range of the data
 are worse than any without.
@@ -31,7 +31,7 @@ LASTING = 10_000  # steps that are run before, at least, where the series has se
 N_SEARCHED = 1000  # rows from which fixed points are searched
 N_TRIED, TRIED = 64, 5000  # runs of which it is asked whether they are caught, and their steps
 LATE = 2000  # of these, the steps that tell
-N_TIMES_LONGER = 10  # runs of the parameters that are to be kept
+MAX_TIMES = 10  # that runs of parameters to be kept are longer, up to the length of the data
 CAUGHT = 0.5  # of the quietest spread in the data
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
@@ -106,10 +106,14 @@ class FreeRunScores(NamedTuple):
         return without_attractors(self.objective, params, H, loss, self.rows)
 
     def lasts(self, params):
-        """Whether none of many long runs is caught or diverges; True where none can be asked."""
-        if self.quietest is None or len(self.rows) == 0:
+        """Whether none of many runs as long as the data is caught or diverges.
+
+        True where nothing is known of that, or the scores have asked it already.
+        """
+        n_times = min(sum(map(len, self.segments)) // TRIED, MAX_TIMES)
+        if self.quietest is None or len(self.rows) == 0 or n_times < 2:
             return True
-        return self._share_caught(params, N_TIMES_LONGER) == 0
+        return self._share_caught(params, n_times) == 0
 
     def _share_caught(self, params, n_times=1):
         """Of many runs from all over the data, those that are caught or diverge."""

@@ -70,12 +70,14 @@ def test_a_short_series_that_has_settled_asks_for_lasting_models():
         assert scores_of(drifting).skipped == 100
 
 
-def test_a_model_is_asked_for_longer_whether_its_runs_last():
-    score, slowly = scores_of(circle(2000)), rotation(1 - 2e-5)  # shrinks by a half in 35 000 steps
+def test_a_model_is_asked_whether_its_runs_last_as_long_as_the_data():
+    x, slowly = circle(60_000), rotation(1 - 2e-5)  # shrinks by a half in 35 000 steps
+    score = scores_of(x)
     assert score._share_caught(slowly) == 0
     assert not score.lasts(slowly)
     assert score.lasts(rotation())
-    drifting = circle(2000) * 0.999 ** np.arange(2000)[:, None]  # of which nothing is known
+    assert scores_of(x[:9000]).lasts(slowly)  # 5000 steps were asked for each score
+    drifting = x * np.linspace(1, 0.1, len(x))[:, None]  # of which nothing is known
     assert scores_of(drifting).lasts(slowly)
 
 
