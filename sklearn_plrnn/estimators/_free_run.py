@@ -6,10 +6,10 @@ attractor for a fixed point after some 100 000 steps, which a few runs may overl
 much shorter than the longest, as those onto the attractor are, are left out. A short series that
 has settled is compared with what comes after thousands of steps, for the same reason, and runs from
 many more rows are asked whether they are caught by a fixed point or a small circle; those of the
-parameters that are to be kept, for as long as the data. Runs are compared as they would have been measured,
-with the observation noise of the data added. Without that, a clean attractor beside a noisy one
-misses most of the cells that noise fills. Parameters with a run that leaves the range of the data
-are worse than any without.
+parameters that are to be kept, for as long as the data. Runs are compared as they would have been
+measured, with the observation noise of the data added. Without that, a clean attractor beside a
+noisy one misses most of the cells that noise fills. Parameters with a run that leaves the range of
+the data are worse than any without.
 """
 
 from itertools import cycle, islice
