@@ -189,8 +189,10 @@ def test_early_stopping_holds_the_end_out(lorenz):
 def test_warm_start_goes_on(lorenz):
     model = quick(max_iter=5, warm_start=True, solver="gauss-newton").fit(lorenz)
     (reached,) = model.restart_scores_
-    assert reached != model.checkpoint_scores_[0]
+    model.set_params(random_state=1)  # with which a cold start is another
     assert model.fit(lorenz).checkpoint_scores_[0] == reached
+    cold = quick(max_iter=0, solver="gauss-newton", random_state=1).fit(lorenz)
+    assert cold.checkpoint_scores_[0] != reached
     with pytest.raises(ValueError, match="warm_start=True"):
         model.set_params(n_hidden=21).fit(lorenz)
 
