@@ -70,6 +70,7 @@ class Run:
         self.best, self.best_loss = self.vector.copy(), np.inf
         self.loss_curve, self.validation_curve = [], []
         self.checkpoints, self.checkpoint_scores = [], []
+        self._lasting = {}  # by index: who watches may want the best one after every epoch
         self.n_retries, self.stale = 0, 0
         self.interrupted = self.stopped = False  # from outside
         self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
@@ -272,8 +273,12 @@ class Run:
         ranked = by_product(self.checkpoint_scores)
         if not hasattr(self.select, "lasts"):
             return ranked[0]
-        lasts = lambda i: self.select.lasts(views(self.checkpoints[i], self.params))
-        return next(filter(lasts, ranked[:MAX_CANDIDATES]), ranked[0])
+        return next(filter(self._lasts, ranked[:MAX_CANDIDATES]), ranked[0])
+
+    def _lasts(self, i):
+        if i not in self._lasting:
+            self._lasting[i] = self.select.lasts(views(self.checkpoints[i], self.params))
+        return self._lasting[i]
 
 
 def flatten(params):

@@ -197,6 +197,29 @@ def test_the_best_checkpoint_that_lasts_is_kept(rank):
     assert abs(result.params["a"][0] - 0.5) == result.score[0]
 
 
+def test_a_checkpoint_is_asked_once_whether_it_lasts():
+    asked = []
+
+    class Scores:
+        def __call__(self, params):
+            return (abs(params["a"][0] - 0.5),)
+
+        def lasts(self, params):
+            asked.append(params["a"][0])
+            return True
+
+    class Watch:
+        def begin_epoch(self):
+            pass
+
+        def end_epoch(self, result):
+            return result() is None
+
+    settings, rng = Settings(learning_rate_init=0.02, max_iter=200), np.random.default_rng(0)
+    minimize(Quadratic(), start(), Shifts(0), None, settings, rng, Scores(), watch=Watch())
+    assert len(asked) == len(set(asked)) > 1
+
+
 def test_scores_combine_and_nothing_finite_loses_to_nan():
     assert best_product([(3.0, 0.1), (1.0, 0.2), (2.0, 0.3)]) == 1
     assert best_product([(3.0, 0.0), (1.0, 0.0), (2.0, 0.0)]) == 1
