@@ -6,6 +6,7 @@ regression of each next state on the features of the present one. The features a
 where a cell has such, otherwise unobserved latent units.
 """
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ import scipy.linalg
 from .regularization import integrate
 
 MAX_TRANSITIONS = 20_000  # more rows than this change the solution less than the random features do
-MAX_BATCHES = 20  # of windows on which candidates are compared
+MAX_WINDOWS = 500  # on which candidates are compared
+N_DRAWS = 5  # of kinks
 RIDGES = (1e-5, 1e-3, 1e-1)  # of a step, on standardized variables
 DECOUPLED = 0.1  # what is left of the influence of states that were not solved for
 
@@ -39,8 +41,9 @@ class Rows(NamedTuple):
 def lift(objective, series, batches, rng):
     """Parameters whose one-step prediction is a ridge regression on random features.
 
-    A step that is predicted well can still be unstable over a window: the ridge whose windows are
-    followed best is taken, and the random start itself if none follows them better.
+    A step that is predicted well can still be unstable over a window: of some draws of features,
+    each with some ridges, the one that follows the longest windows best is taken, and the random
+    start itself if none follows them better.
     """
     dtype = series.inputs.dtype
     start = objective.init(rng, dtype)
@@ -52,17 +55,30 @@ def lift(objective, series, batches, rng):
     embedded, readout = objective.readout.embed(series.targets[np.r_[rows, rows + 1]].astype(float))
     now, following = np.split(embedded, 2)
     transitions = Transitions(now, following, series.inputs[rows + 1].astype(float))
-    kinks = _kinks_on(now, max(objective.cell), rng)
-    windows = list(batches.ordered())[:MAX_BATCHES]
+    draws = [_kinks_on(now, max(objective.cell), rng) for _ in range(N_DRAWS)]
     candidates = [start]
     lift_cell = _lift_hidden if objective.cell.kinks else _lift_latent
-    for ridge in RIDGES:
+    for kinks, ridge in product(draws, RIDGES):
         params = {name: x.astype(float) for name, x in (start | readout).items()}
         lift_cell(objective.cell, params, transitions, kinks, objective.penalty, ridge)
         candidates.append({name: x.astype(dtype) for name, x in params.items()})
+    windows = _windows(batches)
     with np.errstate(over="ignore", invalid="ignore"):
         values = [sum(objective.value(p, batch) for batch in windows) for p in candidates]
     return candidates[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
+
+
+def _windows(batches):
+    """Batches of the longest windows there will be, some of them."""
+    while batches.longer is not None:
+        batches = batches.longer
+    found, count = [], 0
+    for batch in batches.ordered():
+        found.append(batch)
+        count += batch.targets.shape[1]
+        if count >= MAX_WINDOWS:
+            break
+    return found
 
 
 def _lift_hidden(cell, params, transitions, kinks, penalty, ridge):

@@ -72,7 +72,7 @@ class Shooting(NamedTuple):
     @classmethod
     def of(cls, objective, noise):
         """Weights as the inverse variances of the noise (N,) of variables."""
-        precision = 1 / (SURE**2 + noise.astype(float) ** 2)
+        precision = precision_of(noise)
         tolerated, objective = TOLERATED / precision.mean(), objective._replace(forcing=None)
         n_observed = objective.readout.n_observed
         beside = np.full(objective.cell.n_components, noise.mean(), dtype=float)
@@ -298,6 +298,11 @@ class Shooting(NamedTuple):
             )
 
         return gradient_vector(linearized, params)
+
+
+def precision_of(noise):
+    """Inverse variances (N,) of variables that are measured with such noise."""
+    return 1 / (SURE**2 + noise.astype(float) ** 2)
 
 
 def _enough(batches, n_rows):

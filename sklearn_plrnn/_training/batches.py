@@ -136,7 +136,7 @@ class SequenceBatches:
     n_longer = 0
 
     def __init__(self, series, batch_size=None, sequence_length=None, largest=100):
-        self._series = series
+        self.series = series
         self._windows = _cover(series, sequence_length)
         self._sequences = _cover(series, None)
         self._total_weight = series.totals().sum()
@@ -166,7 +166,7 @@ class SequenceBatches:
     @property
     def span(self):
         """Steps that a target sums up: all of a sequence's, if it has only one, on average."""
-        return 1.0 if self._series.per_step else float(self._windows.length.mean())
+        return 1.0 if self.series.per_step else float(self._windows.length.mean())
 
     @property
     def is_single(self):
@@ -181,7 +181,7 @@ class SequenceBatches:
             yield self._gather(_Windows(*(x[chosen] for x in windows)), scale)
 
     def _gather(self, windows, scale):
-        series, (first, length, sequence, skip) = self._series, windows
+        series, (first, length, sequence, skip) = self.series, windows
         rows, inside = _rows_of(first, length)
         inputs = series.gather(rows)
         if series.per_step:
@@ -201,18 +201,27 @@ class WindowBatches:
     A window of k steps takes k + 1 rows: the first k are what each step starts from. Those of an
     epoch carry noise of a given standard deviation for each of some latent units. Where several
     lengths are given, windows have the first of them, and ``longer`` is the same with the
-    `n_longer` others.
+    `n_longer` others; all but the last are of the `smoothed` series, if there is one.
     """
 
-    def __init__(self, series, batch_size, sequence_lengths, n_batches, noise=0.0, n_units=0):
-        self._series = series
+    def __init__(
+        self,
+        series,
+        batch_size,
+        sequence_lengths,
+        n_batches,
+        noise=0.0,
+        n_units=0,
+        smoothed=None,
+    ):
+        first, *others = sequence_lengths
+        self.series = smoothed if others and smoothed is not None else series
         self._noise, self._n_units = noise, n_units
         self._batch_size = batch_size
         self._n_batches = n_batches
-        first, *others = sequence_lengths
         self._length = min(first, int(series.lengths.max()) - 1)
         self.n_longer = len(others)
-        more = batch_size, others, n_batches, noise, n_units
+        more = batch_size, others, n_batches, noise, n_units, smoothed
         self.longer = WindowBatches(series, *more) if others else None
         self._sequence_ends = np.cumsum(series.lengths)
         starts_per_sequence = np.maximum(series.lengths - self._length, 0)
@@ -249,7 +258,7 @@ class WindowBatches:
     whole = ordered
 
     def _gather(self, starts):
-        series = self._series
+        series = self.series
         sequence = np.searchsorted(self._starts_until, starts, side="right")
         offset = starts - np.r_[0, self._starts_until][sequence]
         first = np.r_[0, self._sequence_ends][sequence] + offset

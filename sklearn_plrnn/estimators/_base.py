@@ -161,7 +161,7 @@ class BasePLRNN(
         cell = make_cell(self.architecture, n_components=M, **sizes)
         units = regularized_units(M, readout.n_observed, self.regularized_fraction)
         penalty = PENALTIES[self.penalty](self.alpha, units)
-        options |= {"l2": self.l2, "checkpointing": self.gradient_checkpointing}
+        options |= {"l2": self.l2 or 0.0, "checkpointing": self.gradient_checkpointing}
         return Objective(cell, readout, penalty, n_inputs, **options)
 
     def _n_nonlinear(self, readout):
@@ -335,7 +335,7 @@ def _train_once(seed, *, problem, start, init, settings, optimizer_state, path=N
         if settings.verbose:
             show(f"start: {init}")
         with single_threaded_blas():
-            start = initialize(init, objective, series, batches, rng)
+            start = initialize(init, objective, batches.series, batches, rng)
     held_out = None if held_out is None else make_batches(held_out)
     # Without integrators to start from there are none to hold back.
     rates = objective.rates(start, 1.0 if init == "random" else batches.span)

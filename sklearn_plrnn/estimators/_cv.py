@@ -370,7 +370,7 @@ class DSReconstructorCV(PathCV, DSReconstructor):
         What to maximize: a scorer of `sklearn_plrnn.metrics`; None is `score`.
     max_iter : int or None, default=None
         Number of epochs ("adam", "sgd") or iterations (the others) at the strongest penalty. None
-        is 30 for "gauss-newton", else 50. With 0 the start is kept.
+        is 40 for "gauss-newton", else 150. With 0 the start is kept.
     max_iter_warm : int or None, default=None
         Number of epochs or iterations at each further penalty, where the learning rate begins at
         0.3 times `learning_rate_init`. None is a quarter of `max_iter`.

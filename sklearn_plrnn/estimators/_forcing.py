@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array
 
 from .._model.forcing import FORCINGS
 
-DEFAULT_STRENGTH = {"generalized": 0.1, "sparse": 1.0}
+DEFAULT_STRENGTH = {"generalized": 0.2, "sparse": 1.0}
 LITTLE_NOISE = 0.05  # in standard deviations of a variable; less is no reason to force another less
 
 

@@ -11,10 +11,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._model.cells import CELLS
 from .._model.forcing import FORCING_SCHEDULES, FORCINGS
 from .._model.readouts import READOUTS
-from .._model.shooting import Shooting
+from .._model.shooting import Shooting, precision_of
 from .._model.uncertainty import Windows, estimate_noise
 from .._training.batches import WindowBatches, split_tail
 from .._training.loop import SOLVERS, best_of
+from .._training.smoothing import smooth
 from ._base import BasePLRNN
 from ._callbacks import NO_TASK, begin_fit, without_callbacks
 from ._delays import choose_lag
@@ -26,14 +27,17 @@ from ._sequences import Scaling, check_sequences
 
 DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 500}
 BATCHES_PER_EPOCH = 50  # but Gauss-Newton takes as many windows as it needs, up to one for each row
-DEFAULT_WINDOW = 100  # steps
+DEFAULT_WINDOW = {"observed": 50, "unobserved": 100}  # steps; what is not forced remembers more
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
 FIRST_WINDOW = 5  # steps, at least, of Gauss-Newton from a start that may be poor
 SHORT_WINDOWS = 10, 100  # steps that run freely
 WINDOW_PER_NOISE = 1000  # steps by which they grow with the noise, in standard deviations of X
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
-NUMBERS_PER_PARAMETER = 20  # at least, measured, for hidden units by default
-HIDDEN_UNITS = 10, 100
+NUMBERS_PER_PARAMETER = 10  # at least, measured, for hidden units by default
+MIN_HIDDEN, MAX_HIDDEN = 10, 100
+HIDDEN_PER_COMPONENT = 25  # where that is more than the most
+FEW = 100  # measured numbers per parameter, below which training begins with smoothed rows
+WEIGHT = 0.15  # standard deviation of a weight, as far as is known before
 MAX_SENSITIVITIES = 10_000  # of states, which Gauss-Newton carries through each step of a window
 IMPROVED = 0.5  # of the start's state-space divergence; checkpoints of one run differ that much
 N_START_STATES = 100
@@ -66,17 +70,19 @@ class DSReconstructor(FittedDynamics):
         Whether A of the regularized units is pulled to 1, or (for comparison) to 0.
     regularized_fraction : float, default=0.5
         Share of the units that are regularized, unobserved units first.
-    l2 : float, default=0.0
-        Strength of a ridge penalty on the mean squares of coupling, input and readout weights.
+    l2 : float or None, default=None
+        Strength of a ridge penalty on the mean squares of coupling, input and readout weights. None
+        is what follows, from the noise of the data and how many there are, if weights are normally
+        distributed with standard deviation 0.15: little, unless data are few.
     architecture : {"plrnn", "almost-linear", "shallow", "clipped-shallow"}, default="shallow"
         The cell. "plrnn": as above. "almost-linear": as above, with relu on `n_nonlinear` units
         only [4]_. "shallow": ``z_t = A z + W1 relu(W2 z + h2) + h1`` [2]_. "clipped-shallow":
         ``z_t = A z + W1 [relu(W2 z + h2) - relu(W2 z)] + h1``, bounded wherever all ``|A_i| < 1``,
         at twice the cost.
     n_hidden : int or None, default=None
-        Number of hidden units of "shallow" and "clipped-shallow". None is 10 to 100, one for every
-        ``20 (2 n_components + 1)`` measured numbers (those of rows side by side count again): it
-        has ``2 n_components + 1`` parameters.
+        Number of hidden units of "shallow" and "clipped-shallow". None is 10 to 100, or to 25 times
+        `n_components` if that is more: one for every ``10 (2 n_components + 1)`` measured numbers
+        (those of rows side by side count again), for it has ``2 n_components + 1`` parameters.
     n_nonlinear : int or None, default=None
         Number of units of "almost-linear" that have a relu, the last ones. None is the
         number of unobserved units, if the readout is "identity" and there are any, else half of
@@ -95,7 +101,7 @@ class DSReconstructor(FittedDynamics):
         Pull the state towards the observation at each step, or at every `forcing_interval`-th.
     forcing_strength : float, array-like of shape (n_outputs,) or None, default=None
         Share of the distance to the observation that forcing removes (the literature's alpha): one
-        for all, or, with the identity readout, one for each observed variable. None is 0.1 for
+        for all, or, with the identity readout, one for each observed variable. None is 0.2 for
         "generalized" and 1 for "sparse", and less for variables that are measured with more noise
         than others: in inverse proportion to its standard deviation, as far as that is more than
         0.05 and more than that of the quietest variable; with another readout the mean of these.
@@ -135,17 +141,18 @@ class DSReconstructor(FittedDynamics):
         Its schedule over `max_iter` epochs.
     max_iter : int or None, default=None
         Number of epochs of 50 minibatches ("adam", "sgd") or of iterations. None is 40 for
-        "gauss-newton", else 50. With 0 the start is kept.
+        "gauss-newton", else 150. With 0 the start is kept.
     batch_size : int or None, default=None
         Number of windows in a minibatch. None is 500 for "gauss-newton", else 16.
     sequence_length : int or None, default=None
-        Steps of a window; None is 100, and with "gauss-newton" 10 to 100, the more the noisier the
-        data are; fewer if no trajectory is that long. "gauss-newton" begins with windows of 5 to
-        9 and goes over to ones twice as long when they teach little more, up to these, so that
-        `loss_curve_` may leap up. A
-        gradient needs memory for about ``sequence_length * batch_size * (10 n_components + 2
-        n_hidden)`` numbers, `n_hidden` counting only for "shallow", and twice for
-        "clipped-shallow".
+        Steps of a window; fewer if no trajectory is that long. None is 50, or 100 if there are
+        units that are not observed, and with "gauss-newton" 10 to 100, the more the noisier the
+        data are. "gauss-newton" begins with windows of 5 to 9 and goes over to ones twice as long
+        when they teach little more, up to these, so that `loss_curve_` may leap up. With fewer than
+        100 measured numbers for a parameter, rows are smoothed at first, and windows of full length
+        come once so and then as they were measured. A gradient needs memory for about
+        ``sequence_length * batch_size * (10 n_components + 2 n_hidden)`` numbers, `n_hidden`
+        counting only for "shallow", and twice for "clipped-shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(sequence_length) of a window's states and to compute the
         others a second time for the gradient, which is the same; for very long windows.
@@ -295,6 +302,7 @@ class DSReconstructor(FittedDynamics):
         **BasePLRNN._parameter_constraints,
         "n_components": [*BasePLRNN._parameter_constraints["n_components"], None],
         "n_hidden": [*BasePLRNN._parameter_constraints["n_hidden"], None],
+        "l2": [*BasePLRNN._parameter_constraints["l2"], None],
         "readout": [StrOptions({"auto", *READOUTS})],
         "init": [StrOptions({"lift", "identity", "random"})],
         "solver": [StrOptions({"auto", *SOLVERS})],
@@ -309,7 +317,7 @@ class DSReconstructor(FittedDynamics):
         "score_horizon": [Interval(Integral, 1, None, closed="left")],
         "keep_restarts": ["boolean"],
     }
-    _default_iterations = dict.fromkeys(SOLVERS, 50) | {"gauss-newton": 40}
+    _default_iterations = dict.fromkeys(SOLVERS, 150) | {"gauss-newton": 40}
 
     def __init__(
         self,
@@ -318,7 +326,7 @@ class DSReconstructor(FittedDynamics):
         alpha=0.0,
         penalty="manifold-attractor",
         regularized_fraction=0.5,
-        l2=0.0,
+        l2=None,
         architecture="shallow",
         n_hidden=None,
         n_nonlinear=None,
@@ -471,10 +479,9 @@ class DSReconstructor(FittedDynamics):
         M = objective.cell.n_components
         asked = self.init, self.forcing, self.forcing_schedule, self.process_noise
         left = self.forcing_strength, self.sequence_length
-        is_observed = M <= objective.readout.n_outputs  # else a weak prior alone ties some units
         return (
             M * sum(x.size for x in params.values()) <= MAX_SENSITIVITIES
-            and is_observed
+            and _is_observed(objective)  # else a weak prior alone ties some units
             and asked == ("lift", "generalized", "constant", 0)
             and all(x is None for x in left)
         )
@@ -487,12 +494,18 @@ class DSReconstructor(FittedDynamics):
         if self.early_stopping or (shoots and can_spare):
             train, held_out = split_tail(series, self.validation_fraction, context=0)
         select = FreeRunScores.of(objective, train)
-        objective = self._forced(objective, select.noise)
+        objective = self._forced(self._decaying(objective, train, select.noise), select.noise)
         size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
+        lengths, noise = self._windows(objective, train, held_out, select.noise), select.noise
+        is_few = shoots and _are_few(train, objective)
+        if is_few:
+            lengths.append(lengths[-1])  # of smoothed rows, and then as they were measured
+            noise = noise * np.sqrt(smooth(train)[1])
         make_batches = partial(
-            WindowBatches,
+            _windows_of,
+            is_smoothed=is_few,
             batch_size=size,
-            sequence_lengths=self._windows(train, held_out, select.noise),
+            sequence_lengths=lengths,
             n_batches=-(-len(train.targets) // size) if shoots else BATCHES_PER_EPOCH,
             noise=self.process_noise,
             n_units=objective.cell.n_components,
@@ -500,7 +513,7 @@ class DSReconstructor(FittedDynamics):
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
         if shoots:
-            goal = Shooting.of(objective, select.noise)
+            goal = Shooting.of(objective, noise)
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
         data = train, held_out, make_batches, sequences
         return self._train(objective, *data, task, select, **options)
@@ -578,7 +591,17 @@ class DSReconstructor(FittedDynamics):
         if self._is_warm() and "n_hidden" in self.sizes_:
             return self.sizes_["n_hidden"]
         n_numbers = NUMBERS_PER_PARAMETER * (2 * n_components + 1)
-        return int(np.clip(n_measured // n_numbers, *HIDDEN_UNITS))
+        most = max(MAX_HIDDEN, HIDDEN_PER_COMPONENT * n_components)
+        return int(np.clip(n_measured // n_numbers, MIN_HIDDEN, most))
+
+    def _decaying(self, objective, series, noise):
+        """The objective, with the ridge penalty that weights of a usual size call for."""
+        if self.l2 is not None:
+            return objective
+        params = objective.init(np.random.default_rng(0), np.float32)
+        size = np.mean([params[name].size for name in objective.weights(params)])
+        error = size / (WEIGHT**2 * precision_of(noise).mean())
+        return objective._replace(l2=float(error / np.count_nonzero(series.weights)))
 
     def _forced(self, objective, noise):
         """The objective, with what pulls its states to observations of this noise (N,)."""
@@ -592,7 +615,7 @@ class DSReconstructor(FittedDynamics):
         schedule = FORCING_SCHEDULES[self.forcing_schedule](float(np.max(strength)))
         return objective._replace(forcing=forcing, schedule=schedule)
 
-    def _windows(self, series, held_out, noise):
+    def _windows(self, objective, series, held_out, noise):
         """Steps of training windows, and of longer ones that come after them."""
         longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
         shoots = self.solver_ == "gauss-newton"
@@ -600,7 +623,8 @@ class DSReconstructor(FittedDynamics):
         if steps is None:
             # The noisier rows are, the more of them it takes to tell where a window started.
             by_noise = int(np.clip(WINDOW_PER_NOISE * noise.max(), *SHORT_WINDOWS))
-            steps = min(by_noise if shoots else DEFAULT_WINDOW, longest)
+            by_units = DEFAULT_WINDOW["observed" if _is_observed(objective) else "unobserved"]
+            steps = min(by_noise if shoots else by_units, longest)
         if steps > longest:
             raise ValueError(
                 f"sequence_length={steps} needs a trajectory of at least {steps + 1} rows to train "
@@ -610,6 +634,22 @@ class DSReconstructor(FittedDynamics):
         while shoots and lengths[0] >= 2 * FIRST_WINDOW:
             lengths.insert(0, lengths[0] // 2)
         return lengths
+
+
+def _is_observed(objective):
+    """Whether what is measured determines all units."""
+    return objective.cell.n_components <= objective.readout.n_outputs
+
+
+def _are_few(series, objective):
+    """Whether what is measured hardly determines the parameters."""
+    params = objective.init(np.random.default_rng(0), np.float32)
+    return np.count_nonzero(series.weights) < FEW * sum(x.size for x in params.values())
+
+
+def _windows_of(series, is_smoothed, **options):
+    """Batches of windows of a series, all but those of the last length from smoothed rows."""
+    return WindowBatches(series, smoothed=smooth(series)[0] if is_smoothed else None, **options)
 
 
 def _has_improved(result):
