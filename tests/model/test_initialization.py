@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sklearn_plrnn._model import lift
 from sklearn_plrnn._model.cells import CELLS, PLRNN, make_cell
 from sklearn_plrnn._model.forcing import Generalized
 from sklearn_plrnn._model.initialization import INITS, RIDGE, initialize
@@ -87,6 +88,17 @@ def test_the_lifted_start_predicts_the_next_row(cell, readout):
     copying = np.mean(np.diff(X, axis=0) ** 2)
     # Both kinks of a clipped unit cannot be drawn: the second is where the data have their mean.
     assert errors[0] < (0.15 if cell == "clipped-shallow" else 0.05) * copying < errors[1]
+
+
+def test_of_more_draws_the_lifted_start_follows_the_longest_windows_better(monkeypatch):
+    series, _ = lorenz()
+    batches = WindowBatches(series, 500, [5, 40], 1)
+    objective, errors = objective_of(M=3, alpha=0.0), []
+    for n_draws in (1, 2, 10):
+        monkeypatch.setattr(lift, "N_DRAWS", n_draws)
+        params = initialize("lift", objective, series, batches, np.random.default_rng(0))
+        errors.append(sum(objective.value(params, batch) for batch in batches.longer.ordered()))
+    assert errors[0] >= errors[1] >= errors[2] and errors[2] < 0.9 * errors[0]
 
 
 def test_the_lifted_start_finds_the_weights_of_the_inputs():
