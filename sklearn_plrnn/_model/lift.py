@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from .objective import first_batches
 from .regularization import integrate
 
 MAX_TRANSITIONS = 20_000  # more rows than this change the solution less than the random features do
@@ -72,13 +73,7 @@ def _windows(batches):
     """Batches of the longest windows there will be, some of them."""
     while batches.longer is not None:
         batches = batches.longer
-    found, count = [], 0
-    for batch in batches.ordered():
-        found.append(batch)
-        count += batch.targets.shape[1]
-        if count >= MAX_WINDOWS:
-            break
-    return found
+    return first_batches(batches.ordered(), MAX_WINDOWS, lambda batch: batch.targets.shape[1])
 
 
 def _lift_hidden(cell, params, transitions, kinks, penalty, ridge):

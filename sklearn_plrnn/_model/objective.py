@@ -37,6 +37,17 @@ class Batch(NamedTuple):
         return len(self.targets) < len(self.inputs)
 
 
+def first_batches(batches, n_enough, count):
+    """Those of batches that come first, until ``count(batch)`` adds up to so much."""
+    taken, total = [], 0
+    for batch in batches:
+        taken.append(batch)
+        total += count(batch)
+        if total >= n_enough:
+            break
+    return taken
+
+
 class Objective(NamedTuple):
     """Loss and penalties of a parameter dict on a batch."""
 
@@ -62,6 +73,11 @@ class Objective(NamedTuple):
             start[: self.readout.n_observed] = 0  # the mean of what is observed
             params["initial_state"] = start.astype(dtype)
         return params
+
+    def sizes(self):
+        """Numbers in each parameter, by name."""
+        params = self.init(np.random.default_rng(0), np.float32)
+        return {name: x.size for name, x in params.items()}
 
     def value(self, params, batch, workspace=None):
         """Scalar to minimize."""

@@ -25,7 +25,7 @@ import numpy as np
 from .._recurrence import Workspace, propagate
 from .._recurrence.sensitivities import forward_sensitivities, normal_equations
 from .curvature import gradient_vector, to_parameters
-from .objective import Batch, Objective
+from .objective import Batch, Objective, first_batches
 
 ROWS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
 ROWS_PER_PARAMETER = 50  # in the matrix
@@ -307,13 +307,7 @@ def precision_of(noise):
 
 def _enough(batches, n_rows):
     """The first batches, until they have so many rows that count."""
-    taken, count = [], 0
-    for batch in batches:
-        taken.append(batch)
-        count += np.count_nonzero(batch.weights)
-        if count >= n_rows:
-            break
-    return taken
+    return first_batches(batches, n_rows, lambda batch: np.count_nonzero(batch.weights))
 
 
 def _read_out(readout, params, found):

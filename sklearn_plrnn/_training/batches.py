@@ -28,6 +28,7 @@ class Series(NamedTuple):
     weights: np.ndarray  # (R or n, N or 1), zero where nothing was measured
     scaling: object = None  # ``scaling.apply(rows)`` standardizes
     begins: np.ndarray | None = None  # (n,) first rows; None: sequences follow one another
+    smoothed: np.ndarray | None = None  # (R, N), targets for training to begin with
 
     @property
     def per_step(self):
@@ -201,27 +202,19 @@ class WindowBatches:
     A window of k steps takes k + 1 rows: the first k are what each step starts from. Those of an
     epoch carry noise of a given standard deviation for each of some latent units. Where several
     lengths are given, windows have the first of them, and ``longer`` is the same with the
-    `n_longer` others; all but the last are of the `smoothed` series, if there is one.
+    `n_longer` others; all but the last are of smoothed rows, if the series has some.
     """
 
-    def __init__(
-        self,
-        series,
-        batch_size,
-        sequence_lengths,
-        n_batches,
-        noise=0.0,
-        n_units=0,
-        smoothed=None,
-    ):
+    def __init__(self, series, batch_size, sequence_lengths, n_batches, noise=0.0, n_units=0):
         first, *others = sequence_lengths
-        self.series = smoothed if others and smoothed is not None else series
+        is_smoothed = others and series.smoothed is not None
+        self.series = series._replace(targets=series.smoothed) if is_smoothed else series
         self._noise, self._n_units = noise, n_units
         self._batch_size = batch_size
         self._n_batches = n_batches
         self._length = min(first, int(series.lengths.max()) - 1)
         self.n_longer = len(others)
-        more = batch_size, others, n_batches, noise, n_units, smoothed
+        more = batch_size, others, n_batches, noise, n_units
         self.longer = WindowBatches(series, *more) if others else None
         self._sequence_ends = np.cumsum(series.lengths)
         starts_per_sequence = np.maximum(series.lengths - self._length, 0)

@@ -14,7 +14,7 @@ MIN_ROWS = 10  # measured; fewer are left as they are
 
 
 def smooth(series):
-    """The series smoothed, and the share (N,) of white noise's variance that is left in it."""
+    """Smoothed targets (R, N), and the share (N,) of the variance of white noise left in them."""
     targets, measured = series.targets.copy(), series.weights > 0
     left = np.zeros(targets.shape[1])
     for first, length in zip(series.first, series.lengths, strict=True):
@@ -25,7 +25,7 @@ def smooth(series):
                 fitted, share = _smoothed(series.targets[rows, variable].astype(float), known)
                 targets[rows, variable] = np.where(known, fitted, targets[rows, variable])
             left[variable] += share * np.count_nonzero(known)
-    return series._replace(targets=targets), left / np.maximum(measured.sum(axis=0), 1)
+    return targets, left / np.maximum(measured.sum(axis=0), 1)
 
 
 def _smoothed(y, known):

@@ -475,12 +475,11 @@ class DSReconstructor(FittedDynamics):
 
     def _may_shoot(self, objective):
         """Whether Gauss-Newton suits the model, and nothing was asked for that it does not have."""
-        params = objective.init(np.random.default_rng(0), np.float32)
         M = objective.cell.n_components
         asked = self.init, self.forcing, self.forcing_schedule, self.process_noise
         left = self.forcing_strength, self.sequence_length
         return (
-            M * sum(x.size for x in params.values()) <= MAX_SENSITIVITIES
+            M * sum(objective.sizes().values()) <= MAX_SENSITIVITIES
             and _is_observed(objective)  # else a weak prior alone ties some units
             and asked == ("lift", "generalized", "constant", 0)
             and all(x is None for x in left)
@@ -497,13 +496,14 @@ class DSReconstructor(FittedDynamics):
         objective = self._forced(self._decaying(objective, train, select.noise), select.noise)
         size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
         lengths, noise = self._windows(objective, train, held_out, select.noise), select.noise
-        is_few = shoots and _are_few(train, objective)
-        if is_few:
+        if shoots and _are_few(train, objective):
             lengths.append(lengths[-1])  # of smoothed rows, and then as they were measured
-            noise = noise * np.sqrt(smooth(train)[1])
+            smoothed, left = smooth(train)
+            train, noise = train._replace(smoothed=smoothed), noise * np.sqrt(left)
+            if held_out is not None:
+                held_out = held_out._replace(smoothed=smooth(held_out)[0])
         make_batches = partial(
-            _windows_of,
-            is_smoothed=is_few,
+            WindowBatches,
             batch_size=size,
             sequence_lengths=lengths,
             n_batches=-(-len(train.targets) // size) if shoots else BATCHES_PER_EPOCH,
@@ -598,8 +598,8 @@ class DSReconstructor(FittedDynamics):
         """The objective, with the ridge penalty that weights of a usual size call for."""
         if self.l2 is not None:
             return objective
-        params = objective.init(np.random.default_rng(0), np.float32)
-        size = np.mean([params[name].size for name in objective.weights(params)])
+        sizes = objective.sizes()
+        size = np.mean([sizes[name] for name in objective.weights(sizes)])
         error = size / (WEIGHT**2 * precision_of(noise).mean())
         return objective._replace(l2=float(error / np.count_nonzero(series.weights)))
 
@@ -643,13 +643,7 @@ def _is_observed(objective):
 
 def _are_few(series, objective):
     """Whether what is measured hardly determines the parameters."""
-    params = objective.init(np.random.default_rng(0), np.float32)
-    return np.count_nonzero(series.weights) < FEW * sum(x.size for x in params.values())
-
-
-def _windows_of(series, is_smoothed, **options):
-    """Batches of windows of a series, all but those of the last length from smoothed rows."""
-    return WindowBatches(series, smoothed=smooth(series)[0] if is_smoothed else None, **options)
+    return np.count_nonzero(series.weights) < FEW * sum(objective.sizes().values())
 
 
 def _has_improved(result):

@@ -133,8 +133,8 @@ def test_longer_windows_come_after_short_ones():
 
 def test_all_windows_but_those_of_the_last_length_are_of_smoothed_rows():
     series = numbered([40])
-    smoothed = series._replace(targets=series.targets + 100)
-    batches = WindowBatches(series, 20, [3, 6, 6], n_batches=2, smoothed=smoothed)
+    series = series._replace(smoothed=series.targets + 100)
+    batches = WindowBatches(series, 20, [3, 6, 6], n_batches=2)
     stages = batches, batches.longer, batches.longer.longer
     for stage, least in zip(stages, (100, 100, 0), strict=True):
         assert {b.observed.min() // 100 * 100 for b in stage.ordered()} == {least}

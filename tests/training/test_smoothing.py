@@ -27,7 +27,7 @@ def test_noise_is_lost_as_far_as_the_share_says():
     for seed in range(20):
         clean, noisy = waves(noise=noise, seed=seed)
         smoothed, left = smooth(series_of(noisy))
-        errors.append(np.mean((smoothed.targets - clean) ** 2, axis=0))
+        errors.append(np.mean((smoothed - clean) ** 2, axis=0))
         shares.append(left)
     error, share = np.mean(errors, axis=0), np.mean(shares, axis=0)
     assert share[1] < 0.1 < share[0] < 0.7
@@ -37,7 +37,7 @@ def test_noise_is_lost_as_far_as_the_share_says():
 
 def test_smoothing_is_as_good_as_that_of_cubic_splines():
     clean, noisy = waves()
-    smoothed = smooth(series_of(noisy))[0].targets
+    smoothed = smooth(series_of(noisy))[0]
     splines = [make_smoothing_spline(np.arange(len(x)), x)(np.arange(len(x))) for x in noisy.T]
     error, expected = (
         np.sqrt(np.mean((x - clean) ** 2, axis=0)) for x in (smoothed, np.c_[*splines])
@@ -47,13 +47,13 @@ def test_smoothing_is_as_good_as_that_of_cubic_splines():
 
 def test_what_is_straight_stays_as_it_is():
     x = np.linspace([0, 1], [5, -2], 50)
-    np.testing.assert_allclose(smooth(series_of(x))[0].targets, x, atol=1e-6)
+    np.testing.assert_allclose(smooth(series_of(x))[0], x, atol=1e-6)
 
 
 def test_clean_rows_are_hardly_smoothed():
     clean, _ = waves()
     smoothed, _ = smooth(series_of(clean))
-    assert np.abs(smoothed.targets - clean).max() < 0.01
+    assert np.abs(smoothed - clean).max() < 0.01
 
 
 def test_what_was_not_measured_tells_nothing():
@@ -62,9 +62,9 @@ def test_what_was_not_measured_tells_nothing():
     weights[100:140, 0] = 0
     spoiled = np.where(weights > 0, noisy, 1e6)
     (a, left), (b, again) = (smooth(series_of(x, weights=weights)) for x in (noisy, spoiled))
-    np.testing.assert_array_equal(a.targets[weights > 0], b.targets[weights > 0])
+    np.testing.assert_array_equal(a[weights > 0], b[weights > 0])
     np.testing.assert_array_equal(left, again)
-    assert np.all(b.targets[weights == 0] == 1e6)
+    assert np.all(b[weights == 0] == 1e6)
 
 
 def test_trajectories_are_smoothed_each_by_itself():
@@ -72,8 +72,8 @@ def test_trajectories_are_smoothed_each_by_itself():
     short = noisy[: MIN_ROWS - 1] + 50
     smoothed, left = smooth(series_of(np.concatenate([noisy, short]), [600, len(short)]))
     alone, share = smooth(series_of(noisy))
-    np.testing.assert_array_equal(smoothed.targets[:600], alone.targets)
-    np.testing.assert_array_equal(smoothed.targets[600:], short)
+    np.testing.assert_array_equal(smoothed[:600], alone)
+    np.testing.assert_array_equal(smoothed[600:], short)
     np.testing.assert_allclose(left, (600 * share + len(short)) / (600 + len(short)))
 
 
@@ -82,5 +82,5 @@ def test_precision_and_input_are_kept(dtype):
     noisy = waves()[1].astype(dtype)
     given = noisy.copy()
     smoothed, _ = smooth(series_of(noisy))
-    assert smoothed.targets.dtype == dtype
+    assert smoothed.dtype == dtype
     np.testing.assert_array_equal(noisy, given)
