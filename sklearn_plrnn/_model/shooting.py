@@ -4,11 +4,12 @@ A window runs freely from a state of its own, which no noisy row is to fix: a fe
 Gauss-Newton steps find, for every window by itself, the state from which the run fits best. In the
 normal equations of the parameters that state is eliminated; what parameters do is projected onto
 the complement of what the start can do (variable projection, Golub and Pereyra 1973; QR of dz_t /
-dz_0). The matrix comes from some of the windows only: whether a step is right depends on the
-gradient, and that of many more is cheap, for it takes one pass backward and no derivative of single
-rows. Rows that were not measured have weight zero. What a window does not determine, such as units
-that are not observed, a weak prior ties to the state that the readout suggests for its first row,
-and this teaches the readout where unobserved units start.
+dz_0). The matrix comes from some of the windows only, though of many where they are long, for rows
+of one window tell much the same: whether a step is right depends on the gradient, and that of many
+more is cheap, for it takes one pass backward and no derivative of single rows. Rows that were not
+measured have weight zero. What a window does not determine, such as units that are not
+observed, a weak prior ties to the state that the readout suggests for its first row, and this
+teaches the readout where unobserved units start.
 
 Windows hold no state but those on the attractor: as far as they tell, a run that is a little beside
 it may go anywhere. So each window is also begun from a state beside its best one, and what a few
@@ -16,6 +17,7 @@ steps later is still off the data counts, if little, for it is not all the model
 in training makes free runs return (Wikner et al. 2022, arXiv:2211.05262).
 """
 
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -26,9 +28,13 @@ from .._recurrence import Workspace, propagate
 from .._recurrence.sensitivities import forward_sensitivities, normal_equations
 from .curvature import gradient_vector, to_parameters
 from .objective import Batch, Objective, first_batches
+from .turns import in_turns
 
-ROWS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
-ROWS_PER_PARAMETER = 50  # in the matrix
+NUMBERS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
+NUMBERS_PER_PARAMETER = 50  # in the matrix, at least; windows may overlap
+WINDOWS_PER_PARAMETER = 2 / 3  # the same, but for numbers that were measured only once
+PIECE = 5000  # steps of windows that are handled together
+MIN_PIECE = 50  # windows
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
 FIRST_ROWS = 2  # to which start states are fitted before all rows of a window
 INNER_STEPS = 8  # for the start states, at most
@@ -68,9 +74,10 @@ class Shooting(NamedTuple):
     precision: np.ndarray | float = 1.0  # (N,), weights of variables, mean 1
     tolerated: float = 1.0  # squared error from which windows count by its logarithm
     beside: np.ndarray | float = BESIDE[0]  # (M,), standard deviations of states from best ones
+    n_measured: float = np.inf  # numbers, in all the training series
 
     @classmethod
-    def of(cls, objective, noise):
+    def of(cls, objective, noise, n_measured):
         """Weights as the inverse variances of the noise (N,) of variables."""
         precision = precision_of(noise)
         tolerated, objective = TOLERATED / precision.mean(), objective._replace(forcing=None)
@@ -78,23 +85,30 @@ class Shooting(NamedTuple):
         beside = np.full(objective.cell.n_components, noise.mean(), dtype=float)
         beside[:n_observed] = noise[:n_observed]
         beside = np.clip(beside, *BESIDE)
-        return cls(objective, precision / precision.mean(), tolerated, beside)
+        return cls(objective, precision / precision.mean(), tolerated, beside, n_measured)
 
     def buffered(self, n_threads=1):
         """The value as a function of params and batch; there is no gradient for first order."""
-        return self.value, None
+        return partial(self.value, n_threads=n_threads), None
 
     def curvature(self, n_threads=1):
         """The Gauss-Newton matrix and gradient as a function of params and batches."""
-        return self._normal_equations
+        return partial(self._normal_equations, n_threads=n_threads)
 
-    def value(self, params, batch):
+    def value(self, params, batch, n_threads=1):
         """Mean of what windows' errors count, and the penalties."""
-        value = float(self.objective.penalties(params, self.objective.cell.lower(params)))
-        for runs in self._all_runs(params, batch):
-            counted = self.tolerated * np.log1p(runs.errors / self.tolerated)
-            value += runs.weight * float(np.mean(counted))
-        return value
+        total, pieces = 0.0, list(_pieces(batch))
+        counted = in_turns(partial(self._counted, params), pieces, n_threads)
+        for piece, value in zip(pieces, counted, strict=True):
+            total += _n_windows(piece) / _n_windows(batch) * value
+        return total + float(self.objective.penalties(params, self.objective.cell.lower(params)))
+
+    def _counted(self, params, batch):
+        """Mean of what windows' errors count."""
+        counted = lambda errors: self.tolerated * np.log1p(errors / self.tolerated)
+        return sum(
+            x.weight * float(counted(x.errors).mean()) for x in self._all_runs(params, batch)
+        )
 
     def _all_runs(self, params, batch):
         """Those of windows from their best start states, and of their beginnings from beside."""
@@ -225,31 +239,46 @@ class Shooting(NamedTuple):
             parts.append(rows.reshape(B, M, -1))
         return np.concatenate(parts, axis=-1)
 
-    def _normal_equations(self, params, batches, n_sequences, n_samples, rng):
+    def _normal_equations(self, params, batches, n_sequences, n_samples, rng, n_threads=1):
         """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
-        n_rows = ROWS_PER_PARAMETER * sum(x.size for x in params.values())
-        taken = _enough(batches, max(ROWS_PER_SEQUENCE * n_sequences, n_rows))
-        curved, workspace = _enough(taken, n_rows), Workspace()
-        blocks = (self._rows(params, batch, workspace) for batch in curved)
-        H, gradient = normal_equations(chain.from_iterable(blocks))
-        n_curved, n_windows = (sum(b.targets.shape[1] for b in x) for x in (curved, taken))
-        H, gradient = to_parameters(self.objective, params, H / n_curved, gradient / n_windows)
-        for batch in taken[len(curved) :]:
-            share = batch.targets.shape[1] / n_windows
-            gradient += share * self._gradient(params, batch, workspace)
+        batches = iter(batches)
+        first = next(batches)
+        n_numbers = self._enough_for_matrix(params, first.targets[:, 0].size)
+        n_asked = max(NUMBERS_PER_SEQUENCE * n_sequences, n_numbers)
+        taken = _enough(chain([first], batches), n_asked)
+        n_curved = len(_enough(taken, n_numbers))
+        curved, others = (
+            list(chain.from_iterable(map(_pieces, x))) for x in (taken[:n_curved], taken[n_curved:])
+        )
+        H, gradient = 0.0, 0.0
+        count = lambda pieces: sum(map(_n_windows, pieces))
+        of_rows = lambda piece: normal_equations(self._rows(params, piece))
+        for piece, (part, slope) in zip(curved, in_turns(of_rows, curved, n_threads), strict=True):
+            H, gradient = H + _n_windows(piece) * part, gradient + _n_windows(piece) * slope
+        n_windows = count(curved + others)
+        H, gradient = to_parameters(self.objective, params, H / count(curved), gradient / n_windows)
+        of_windows = partial(self._gradient, params)
+        for piece, slope in zip(others, in_turns(of_windows, others, n_threads), strict=True):
+            gradient += _n_windows(piece) / n_windows * slope
         return H, gradient
+
+    def _enough_for_matrix(self, params, of_window):
+        """How many measured numbers the matrix needs, there being so many in a window."""
+        n_parameters = sum(x.size for x in params.values())
+        in_windows = min(WINDOWS_PER_PARAMETER * n_parameters * of_window, self.n_measured)
+        return max(NUMBERS_PER_PARAMETER * n_parameters, in_windows)
 
     def _shares(self, runs, kept):
         """Of windows' errors, by how much what they count grows with them."""
         return runs.weight / (1 + runs.errors[kept] / self.tolerated)
 
-    def _rows(self, params, whole, workspace):
+    def _rows(self, params, whole):
         """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do.
 
         Derivatives are many numbers: of few windows at a time, and in single precision, for which
         a matrix that steps are damped in and a gradient have no need. Residuals keep theirs.
         """
-        n_entries = sum(x.size for x in params.values())
+        n_entries, workspace = sum(x.size for x in params.values()), Workspace()
         single = {name: _single(x) for name, x in params.items()}
         for runs in self._all_runs(params, whole):
             kept = np.flatnonzero(runs.errors < LOST)
@@ -259,20 +288,17 @@ class Shooting(NamedTuple):
                 batch = Batch(*map(_single, _part(runs.batch, windows=now)))
                 start = _single(runs.start[now])
                 J = self._run(single, batch, start, True, workspace).of_parameters
-                weight = len(runs.start) * self._shares(runs, now)  # a batch's: divided by its size
-                root = np.sqrt(weight)[:, None, None]
+                root = np.sqrt(self._shares(runs, now))[:, None, None]
                 Q = np.linalg.qr(runs.found.of_start[now])[0]
                 r = _off(Q, root * runs.found.residuals[now][..., None])
                 J = _off(_single(Q), _single(root) * J)
                 yield J.reshape(-1, J.shape[-1]), r.ravel()
 
-    def _gradient(self, params, batch, workspace):
+    def _gradient(self, params, batch):
         """The gradient of the same windows alone, in the order of the parameters, no penalties."""
-        return sum(
-            self._gradient_of_runs(params, x, workspace) for x in self._all_runs(params, batch)
-        )
+        return sum(self._gradient_of_runs(params, x) for x in self._all_runs(params, batch))
 
-    def _gradient_of_runs(self, params, runs, workspace):
+    def _gradient_of_runs(self, params, runs):
         """The same of some runs."""
         kept, readout = runs.errors < LOST, self.objective.readout
         batch, T = _part(runs.batch, windows=kept), len(runs.batch.targets)
@@ -285,7 +311,7 @@ class Shooting(NamedTuple):
 
         def linearized(p):
             f, linear = self.objective.cell.lower(p), readout.linear(p)
-            options = {"C": p.get("C"), "n_timesteps": T, "workspace": workspace}
+            options = {"C": p.get("C"), "n_timesteps": T}
             inputs = batch.inputs if "C" in p else None
             outputs = propagate(f, start, inputs, readout=linear, **options)
             if linear is None:
@@ -329,6 +355,18 @@ def _of_readout(readout, states):
     of_B = one[:, :, None] * features[:, :, None, None, :]
     of_b = np.broadcast_to(one, (*states.shape[:2], *one.shape))
     return np.concatenate([of_B.reshape(*of_b.shape[:3], -1), of_b], axis=-1)
+
+
+def _pieces(batch):
+    """Some windows at a time, as batches of their own."""
+    n_windows, size = _n_windows(batch), max(MIN_PIECE, PIECE // len(batch.targets))
+    for i in range(0, n_windows, size):
+        piece = _part(batch, windows=slice(i, i + size))
+        yield piece._replace(weights=piece.weights * (n_windows / _n_windows(piece)))
+
+
+def _n_windows(batch):
+    return batch.targets.shape[1]
 
 
 def _doubled(first, last):

@@ -19,7 +19,7 @@ from scipy.linalg import get_blas_funcs
 from .products import weight_gradients_by_sequence
 from .run import PARAMETERS, Run, run_arguments
 
-ROWS = 1024  # of a product in single precision, so that its rounding errors stay small
+ROWS = 2048  # of a product in single precision, so that its rounding errors stay small
 
 
 class Sensitivities(NamedTuple):

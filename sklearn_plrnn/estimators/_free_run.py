@@ -23,7 +23,9 @@ from .._model.simulation import simulate
 from ..metrics import power_spectrum_distance, state_space_divergence
 from ._spurious import without_attractors
 
-N_RUNS = 8
+N_SEGMENTS = 8  # at most
+RUNS = 300_000  # steps of all runs together, where no inputs tie them to segments
+N_RUNS = 4, 32
 SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
 COMPARABLE = 0.1  # of the longest trajectory's length; shorter ones hold no geometry, no spectrum
 TRANSIENT = 0.25  # of a segment's length, run before it is compared
@@ -66,9 +68,11 @@ class FreeRunScores(NamedTuple):
                 inputs[: lengths[i], i] = series.inputs[piece]
         elif len(trajectories) == 1:
             (only,) = trajectories
-            begins = np.linspace(only.start, only.stop, N_RUNS, endpoint=False).astype(int)
             if _has_settled(observed[only]):
                 skipped, quietest = max(skipped, LASTING), _quietest(observed[only])
+            n_runs = int(np.clip(RUNS // (max(lengths) + skipped), *N_RUNS))
+            n_runs = max(n_runs, len(pieces))
+            begins = np.linspace(only.start, only.stop, n_runs, endpoint=False).astype(int)
         rows = np.concatenate([x[:: -(-len(x) // N_SEARCHED)] for x in segments])
         rows = rows[~np.isnan(rows).any(axis=1)].astype(float)
         rows = rows[:: max(1, -(-len(rows) // N_SEARCHED))]
@@ -180,7 +184,7 @@ def _observed(series):
     observed = np.where(series.weights > 0, series.targets, np.nan)
     lengths = series.lengths
     begins = np.cumsum(lengths) - lengths
-    longest = np.sort(np.argsort(-lengths, kind="stable")[:N_RUNS])
+    longest = np.sort(np.argsort(-lengths, kind="stable")[:N_SEGMENTS])
     longest = longest[lengths[longest] >= COMPARABLE * lengths.max()]
     return observed, [slice(begins[i], begins[i] + lengths[i]) for i in longest]
 
@@ -205,7 +209,7 @@ def _cut(trajectories):
     """Slices that are segments: pieces of the only trajectory, or the beginning of each."""
     n_segments = 1
     if len(trajectories) == 1:
-        n_segments = int(np.clip(_length(trajectories[0]) // SEGMENT, 1, N_RUNS))
+        n_segments = int(np.clip(_length(trajectories[0]) // SEGMENT, 1, N_SEGMENTS))
     segments = []
     for x in trajectories:
         step = _length(x) // n_segments

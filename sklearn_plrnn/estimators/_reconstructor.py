@@ -16,22 +16,19 @@ from .._model.uncertainty import Windows, estimate_noise
 from .._training.batches import WindowBatches, split_tail
 from .._training.loop import SOLVERS, best_of
 from .._training.smoothing import smooth
+from ._autocorrelation import choose_lag
 from ._base import BasePLRNN
 from ._callbacks import NO_TASK, begin_fit, without_callbacks
-from ._delays import choose_lag
 from ._dynamics import FittedDynamics
 from ._forcing import choose_strength, make_forcing
 from ._free_run import FreeRunScores, noise_of
 from ._input_features import input_columns, split_columns
 from ._sequences import Scaling, check_sequences
+from ._windows import forced_steps, free_steps, shorter_first
 
 DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 500}
 BATCHES_PER_EPOCH = 50  # but Gauss-Newton takes as many windows as it needs, up to one for each row
-DEFAULT_WINDOW = {"observed": 50, "unobserved": 100}  # steps; what is not forced remembers more
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
-FIRST_WINDOW = 5  # steps, at least, of Gauss-Newton from a start that may be poor
-SHORT_WINDOWS = 10, 100  # steps that run freely
-WINDOW_PER_NOISE = 1000  # steps by which they grow with the noise, in standard deviations of X
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
 NUMBERS_PER_PARAMETER = 10  # at least, measured, for hidden units by default
 MIN_HIDDEN, MAX_HIDDEN = 10, 100
@@ -39,7 +36,7 @@ HIDDEN_PER_COMPONENT = 25  # where that is more than the most
 FEW = 100  # measured numbers per parameter, below which training begins with smoothed rows
 WEIGHT = 0.15  # standard deviation of a weight, as far as is known before
 MAX_SENSITIVITIES = 10_000  # of states, which Gauss-Newton carries through each step of a window
-IMPROVED = 0.5  # of the start's state-space divergence; checkpoints of one run differ that much
+IMPROVED = 0.5  # of the start's product of scores; checkpoints of one run differ that much
 N_START_STATES = 100
 
 
@@ -146,13 +143,14 @@ class DSReconstructor(FittedDynamics):
         Number of windows in a minibatch. None is 500 for "gauss-newton", else 16.
     sequence_length : int or None, default=None
         Steps of a window; fewer if no trajectory is that long. None is 50, or 100 if there are
-        units that are not observed, and with "gauss-newton" 10 to 100, the more the noisier the
-        data are. "gauss-newton" begins with windows of 5 to 9 and goes over to ones twice as long
-        when they teach little more, up to these, so that `loss_curve_` may leap up. With fewer than
-        100 measured numbers for a parameter, rows are smoothed at first, and windows of full length
-        come once so and then as they were measured. A gradient needs memory for about
-        ``sequence_length * batch_size * (10 n_components + 2 n_hidden)`` numbers, `n_hidden`
-        counting only for "shallow", and twice for "clipped-shallow".
+        units that are not observed; with "gauss-newton" 10 to 100, the more the noisier the data
+        are, and after these, if data repeat themselves within 500 steps (by an autocorrelation of
+        0.8), a whole period. "gauss-newton" begins with windows of 5 to 10 and goes over to ones
+        twice as long when they teach little more, up to these, so that `loss_curve_` may leap up.
+        With fewer than 100 measured numbers for a parameter, rows are smoothed at first, and
+        windows of full length come once so and then as they were measured. A gradient needs memory
+        for about ``sequence_length * batch_size * (10 n_components + 2 n_hidden)`` numbers,
+        `n_hidden` counting only for "shallow", and twice for "clipped-shallow".
     gradient_checkpointing : bool, default=False
         Whether to keep only about sqrt(sequence_length) of a window's states and to compute the
         others a second time for the gradient, which is the same; for very long windows.
@@ -177,8 +175,8 @@ class DSReconstructor(FittedDynamics):
         Whether to keep the others as well, for the spread of `forecast`.
     n_jobs : int or None, default=None
         Number of restarts at a time; of a single restart, threads that share batches of 64 or more
-        (with numba). None is 1, or what joblib's ``parallel_config`` says. Results do not depend on
-        it.
+        (with numba), and windows of "gauss-newton". None is 1, or what joblib's
+        ``parallel_config`` says. Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of start, windows and restarts.
     warm_start : bool, default=False
@@ -513,7 +511,7 @@ class DSReconstructor(FittedDynamics):
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
         if shoots:
-            goal = Shooting.of(objective, noise)
+            goal = Shooting.of(objective, noise, np.count_nonzero(train.weights))
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
         data = train, held_out, make_batches, sequences
         return self._train(objective, *data, task, select, **options)
@@ -618,22 +616,17 @@ class DSReconstructor(FittedDynamics):
     def _windows(self, objective, series, held_out, noise):
         """Steps of training windows, and of longer ones that come after them."""
         longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
-        shoots = self.solver_ == "gauss-newton"
-        steps = self.sequence_length
-        if steps is None:
-            # The noisier rows are, the more of them it takes to tell where a window started.
-            by_noise = int(np.clip(WINDOW_PER_NOISE * noise.max(), *SHORT_WINDOWS))
-            by_units = DEFAULT_WINDOW["observed" if _is_observed(objective) else "unobserved"]
-            steps = min(by_noise if shoots else by_units, longest)
-        if steps > longest:
+        shoots, lengths = self.solver_ == "gauss-newton", [self.sequence_length]
+        if self.sequence_length is None:
+            forced = [forced_steps(_is_observed(objective))]
+            wanted = free_steps(series, noise) if shoots else forced
+            lengths = sorted({min(steps, longest) for steps in wanted})
+        elif self.sequence_length > longest:
             raise ValueError(
-                f"sequence_length={steps} needs a trajectory of at least {steps + 1} rows to train "
-                f"on, but the longest has {longest + 1}."
+                f"sequence_length={self.sequence_length} needs a trajectory of at least "
+                f"{self.sequence_length + 1} rows to train on, but the longest has {longest + 1}."
             )
-        lengths = [steps]
-        while shoots and lengths[0] >= 2 * FIRST_WINDOW:
-            lengths.insert(0, lengths[0] // 2)
-        return lengths
+        return shorter_first(lengths[0]) + lengths[1:] if shoots else lengths
 
 
 def _is_observed(objective):
@@ -648,5 +641,5 @@ def _are_few(series, objective):
 
 def _has_improved(result):
     """Whether the free run came closer to the data than that of the start, by more than chance."""
-    (at_start, _), (at_end, _) = result.checkpoint_scores[0], result.score
+    at_start, at_end = np.prod(result.checkpoint_scores[0]), np.prod(result.score)
     return result.interrupted or at_end <= IMPROVED * at_start < np.inf

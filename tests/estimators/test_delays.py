@@ -5,7 +5,7 @@ import pytest
 
 from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn.datasets import make_lorenz63
-from sklearn_plrnn.estimators._delays import choose_lag, embed
+from sklearn_plrnn.estimators._delays import embed
 
 
 def test_delays_stay_within_their_trajectory():
@@ -16,20 +16,6 @@ def test_delays_stay_within_their_trajectory():
     np.testing.assert_array_equal(found[:, 2:4], [nan, nan, [0, 1], [2, 3], nan, nan, [8, 9]])
     assert np.isnan(found[:, 4:]).all()
     np.testing.assert_array_equal(embed(rows, [7], 1, 5), rows)
-
-
-@pytest.mark.parametrize("period", [40, 100])
-def test_the_lag_is_where_the_autocorrelation_has_decayed(period):
-    x = np.cos(2 * np.pi * np.arange(2000) / period)[:, None]
-    expected = np.arccos(0.8) / (2 * np.pi) * period
-    assert choose_lag(x, np.array([2000])) == pytest.approx(expected, abs=1)
-    gappy = np.where(np.random.default_rng(0).random(x.shape) < 0.2, np.nan, x)
-    assert choose_lag(gappy, np.array([1200, 800])) == pytest.approx(expected, abs=2)
-
-
-def test_the_lag_leaves_most_of_a_short_series():
-    assert choose_lag(np.arange(40.0)[:, None] / 12, np.array([40])) <= 5
-    assert choose_lag(np.zeros((3, 1)), np.array([3])) == 1
 
 
 @pytest.fixture(scope="module")

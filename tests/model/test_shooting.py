@@ -11,7 +11,6 @@ from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
 from sklearn_plrnn._model.shooting import Shooting
-from sklearn_plrnn._recurrence import Workspace
 from sklearn_plrnn._training.run import flatten
 
 T, B, N, K = 6, 5, 2, 1
@@ -65,7 +64,8 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
     """By variable projection the start states, at their best, do not count."""
     monkeypatch.setattr(shooting, "INNER_STEPS", 50)
     monkeypatch.setattr(shooting, "SETTLED", 0.0)
-    monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", 0)
+    for name in ("NUMBERS", "WINDOWS"):
+        monkeypatch.setattr(shooting, f"{name}_PER_PARAMETER", 0)
     monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)
     # The start that B suggests depends on it, which the prior leaves out; what no unit that is on
     # tells needs a prior all the same.
@@ -98,7 +98,7 @@ def test_gradient_of_runs_from_beside_is_that_at_where_they_begin(cell, readout,
     goal, params, batch = problem(rng, cell, readout, n_inputs=K)
     _, beside = goal._all_runs(params, batch)
     assert 0 < np.abs(beside.start - goal.best_starts(params, batch)[0]).max() < 6 * goal.beside
-    gradient = goal._gradient_of_runs(params, beside, Workspace())
+    gradient = goal._gradient_of_runs(params, beside)
 
     def value(p):
         found = goal._run(p, beside.batch, beside.start).residuals
@@ -187,3 +187,42 @@ def test_single_precision_is_never_left(rng):
         }
     )
     assert goal.best_starts(params, batch)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("piece", [1, 2, 10])
+def test_windows_are_as_well_taken_a_few_at_a_time_and_by_any_number_of_threads(
+    piece, rng, monkeypatch
+):
+    goal, params, batch = problem(rng, "shallow", "identity", M=3, missing=0.2, alpha=0.5)
+    monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)  # draws states for each piece
+    whole = goal.value(params, batch), *goal.curvature()(params, [batch], 1, 1, rng)
+    monkeypatch.setattr(shooting, "PIECE", 0)
+    monkeypatch.setattr(shooting, "MIN_PIECE", piece)
+    found = []
+    for n_threads in (1, 3):
+        value, curvature = goal.buffered(n_threads)[0], goal.curvature(n_threads)
+        found.append((value(params, batch), *curvature(params, [batch], 1, 1, rng)))
+    for one, several, expected in zip(*found, whole, strict=True):
+        np.testing.assert_array_equal(one, several)
+        np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-8 * np.abs(expected).max())
+
+
+def test_the_matrix_is_of_more_windows_where_these_are_long(rng, monkeypatch):
+    """Four times as many numbers, in the same number of windows, but not more than there are."""
+    taken = []
+    monkeypatch.setattr(shooting, "NUMBERS_PER_PARAMETER", 0)
+    monkeypatch.setattr(Shooting, "_rows", lambda self, p, piece: taken.append(piece) or iter([]))
+    monkeypatch.setattr(shooting, "normal_equations", lambda rows: (np.eye(1), np.zeros(1)))
+    monkeypatch.setattr(shooting, "to_parameters", lambda objective, params, H, g: (H, g))
+    goal, params, batch = problem(rng, "plrnn", "identity")
+    n_parameters = sum(x.size for x in params.values())
+    for n_timesteps, n_measured, n_expected in [
+        (T, np.inf, shooting.WINDOWS_PER_PARAMETER * n_parameters),
+        (T // 2, np.inf, shooting.WINDOWS_PER_PARAMETER * n_parameters),
+        (T, 3 * T * N, 3),
+    ]:
+        taken.clear()
+        batches = [shooting._part(batch, n_timesteps)] * 100
+        goal._replace(n_measured=n_measured).curvature()(params, batches, 0, 1, rng)
+        n_windows = sum(piece.targets.shape[1] for piece in taken)
+        assert n_expected <= n_windows < n_expected + B

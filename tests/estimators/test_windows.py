@@ -1,0 +1,37 @@
+"""Lengths of windows: by noise, by period, and how they grow."""
+
+import numpy as np
+import pytest
+
+from sklearn_plrnn._training.batches import Series
+from sklearn_plrnn.estimators._windows import FIRST, FREE, free_steps, shorter_first
+
+
+def series_of(x):
+    known = ~np.isnan(x)
+    lengths = np.array([len(x)])
+    return Series(np.empty((len(x), 0)), lengths, np.where(known, x, 0), known.astype(float))
+
+
+def test_windows_grow_with_noise_within_bounds(rng):
+    series = series_of(rng.normal(size=(500, 2)))
+    (none,), (some,), (twice,), (much,) = (
+        free_steps(series, np.array([s, 0.0])) for s in (0.0, 0.03, 0.06, 0.5)
+    )
+    assert (none, much) == FREE and none < some and twice == 2 * some
+
+
+def test_windows_hold_a_period_in_the_end_where_rows_come_back(rng):
+    x = np.sqrt(2) * np.sin(2 * np.pi * np.arange(3000) / 220)[:, None]
+    x[rng.random(x.shape) < 0.1] = np.nan
+    first, last = free_steps(series_of(x), np.zeros(1))
+    assert first == FREE[0] and last == pytest.approx(220, rel=0.05)
+    assert free_steps(series_of(x[:300]), np.zeros(1)) == [first]
+
+
+@pytest.mark.parametrize("steps", [3, 10, 11, 50, 297])
+def test_each_length_is_about_half_the_next(steps):
+    lengths = np.array(shorter_first(steps))
+    assert lengths[-1] == steps and lengths[0] <= 2 * FIRST
+    assert len(lengths) == 1 or lengths[0] >= FIRST
+    np.testing.assert_array_equal(lengths[:-1], lengths[1:] // 2)
