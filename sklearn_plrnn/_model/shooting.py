@@ -17,8 +17,8 @@ steps later is still off the data counts, if little, for it is not all the model
 in training makes free runs return (Wikner et al. 2022, arXiv:2211.05262).
 """
 
+import itertools
 from functools import partial
-from itertools import chain
 from typing import NamedTuple
 
 import autograd.numpy as anp
@@ -26,7 +26,7 @@ import numpy as np
 
 from .._recurrence import Workspace, propagate
 from .._recurrence.sensitivities import forward_sensitivities, normal_equations
-from .curvature import gradient_vector, to_parameters
+from .curvature import chain, gradient_vector, to_parameters
 from .objective import Batch, Objective, first_batches
 from .turns import in_turns
 
@@ -245,16 +245,19 @@ class Shooting(NamedTuple):
         first = next(batches)
         n_numbers = self._enough_for_matrix(params, first.targets[:, 0].size)
         n_asked = max(NUMBERS_PER_SEQUENCE * n_sequences, n_numbers)
-        taken = _enough(chain([first], batches), n_asked)
+        taken = _enough(itertools.chain([first], batches), n_asked)
         n_curved = len(_enough(taken, n_numbers))
         curved, others = (
-            list(chain.from_iterable(map(_pieces, x))) for x in (taken[:n_curved], taken[n_curved:])
+            list(itertools.chain.from_iterable(map(_pieces, x)))
+            for x in (taken[:n_curved], taken[n_curved:])
         )
-        H, gradient = 0.0, 0.0
+        n_entries = chain(self.objective, params).shape[0]
+        H, gradient = np.zeros((n_entries, n_entries)), np.zeros(n_entries)
         count = lambda pieces: sum(map(_n_windows, pieces))
         of_rows = lambda piece: normal_equations(self._rows(params, piece))
         for piece, (part, slope) in zip(curved, in_turns(of_rows, curved, n_threads), strict=True):
-            H, gradient = H + _n_windows(piece) * part, gradient + _n_windows(piece) * slope
+            H += _n_windows(piece) * part
+            gradient += _n_windows(piece) * slope
         n_windows = count(curved + others)
         H, gradient = to_parameters(self.objective, params, H / count(curved), gradient / n_windows)
         of_windows = partial(self._gradient, params)

@@ -150,7 +150,7 @@ def _own_rows(S, columns, width):
 
 
 def normal_equations(blocks):
-    """``sum J'J`` and ``sum J'r`` over `blocks` of (J, r), made one after another.
+    """``sum J'J`` and ``sum J'r`` over `blocks` of (J, r), made one after another; 0 of none.
 
     J is (rows, P). Products are made in its precision, sums in double precision.
     """
@@ -163,4 +163,4 @@ def normal_equations(blocks):
             rows = slice(i, i + ROWS)
             H += syrk(1.0, J[rows].T)
             gradient += J[rows].T @ r[rows].astype(J.dtype, copy=False)
-    return H + np.triu(H, 1).T, gradient
+    return (0.0, 0.0) if H is None else (H + np.triu(H, 1).T, gradient)

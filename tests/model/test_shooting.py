@@ -177,6 +177,16 @@ def test_a_lost_window_teaches_nothing(rng):
     assert np.trace(H) < np.trace(sane[0])
 
 
+def test_where_all_windows_are_lost_penalties_are_left(rng):
+    goal, params, batch = problem(rng, "plrnn", "identity", alpha=0.5)
+    wild = batch._replace(targets=np.full_like(batch.targets, 1e30))
+    found = goal.curvature()(params, [wild, wild], 10**9, 1, rng)
+    nothing = batch._replace(weights=0 * batch.weights, known=0 * batch.known)
+    for x, expected in zip(found, goal.curvature()(params, [nothing], 1, 1, rng), strict=True):
+        np.testing.assert_allclose(x, expected, atol=1e-8)
+        assert np.abs(x).max() > 0
+
+
 def test_single_precision_is_never_left(rng):
     goal, params, batch = problem(rng, "shallow", "identity", M=3, missing=0.2)
     params = {name: x.astype(np.float32) for name, x in params.items()}
