@@ -21,7 +21,6 @@ MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
 PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
-MAX_IDLE_IN_NOISE = 6
 MAX_EFFORT = 8  # times as many sequences, in the end, to find it
 
 
@@ -29,9 +28,7 @@ def gauss_newton(run, rng):
     """Take steps until they no longer help, each from other sequences."""
     curvature, settings = run.curvature(), run.settings
     is_noisy = run.select is not None  # checkpoints are scored, the loss may be noise by now
-    progress, effort, max_idle = PROGRESS, 1, MAX_IDLE
-    if is_noisy:
-        progress, effort, max_idle = PROGRESS_ABOVE_NOISE, MAX_EFFORT, MAX_IDLE_IN_NOISE
+    progress, effort = (PROGRESS_ABOVE_NOISE, MAX_EFFORT) if is_noisy else (PROGRESS, 1)
     fewest = SEQUENCES_PER_PARAMETER * run.vector.size
     damping, idle, n_sequences, n_longer = run.recall(
         damping=FIRST_DAMPING, idle=0, n_sequences=fewest, n_longer=0
@@ -39,7 +36,7 @@ def gauss_newton(run, rng):
     share = SHARE_OF_SHORTER * settings.max_iter / max(run.batches.n_longer, 1)
     for _ in range(n_longer):
         run.take_longer()
-    while run.n_iter < settings.max_iter and idle < max_idle and not run.stopped:
+    while run.n_iter < settings.max_iter and idle < MAX_IDLE and not run.stopped:
         run.begin_epoch()
         before = run.best_loss
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
@@ -48,7 +45,7 @@ def gauss_newton(run, rng):
         idle = 0 if run.best_loss < (1 - progress) * before else idle + 1
         if idle and n_sequences < effort * fewest:
             n_sequences *= 2  # what is left to gain may be less than the chance in so few
-        last = idle == max_idle or run.n_iter + 1 == settings.max_iter
+        last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
         is_due = idle == IDLE_BEFORE_LONGER or run.n_iter >= share * (n_longer + 1)
         if run.batches.n_longer and is_due and not last:

@@ -145,7 +145,7 @@ class DSReconstructor(FittedDynamics):
         Steps of a window; fewer if no trajectory is that long. None is 50, or 100 if there are
         units that are not observed; with "gauss-newton" 10 to 100, the more the noisier the data
         are, and after these, if data repeat themselves within 500 steps (by an autocorrelation of
-        0.8), a whole period. "gauss-newton" begins with windows of 5 to 10 and goes over to ones
+        0.8), a whole period. "gauss-newton" begins with windows of 5 to 9 and goes over to ones
         twice as long when they teach little more, up to these, so that `loss_curve_` may leap up.
         With fewer than 100 measured numbers for a parameter, rows are smoothed at first, and
         windows of full length come once so and then as they were measured. A gradient needs memory

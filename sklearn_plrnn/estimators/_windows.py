@@ -30,6 +30,6 @@ def free_steps(series, noise):
 def shorter_first(steps):
     """Lengths of windows of which each is about half the next, the last being `steps`."""
     lengths = [steps]
-    while lengths[0] > 2 * FIRST:
+    while lengths[0] >= 2 * FIRST:
         lengths.insert(0, lengths[0] // 2)
     return lengths
