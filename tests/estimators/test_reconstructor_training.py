@@ -82,7 +82,7 @@ def test_every_cell_readout_and_solver_fits_and_forecasts(architecture, readout,
         options["n_components"] = 3 if solver == "gauss-newton" else 13
     if solver == "gauss-newton":
         options["sequence_length"] = 5  # longer windows come later, and their losses are others
-        options["n_init"] = 2  # of 1000 rows one start in three runs away
+        options["n_init"] = 2 if readout == "relu" else 1  # one start in three runs away
     start, model = (
         DSReconstructor(solver=solver, max_iter=n, random_state=0, **options).fit(X)
         for n in (0, 10)
