@@ -72,6 +72,11 @@ class Series(NamedTuple):
         """Weighted mean square of the targets: the loss of answering zero."""
         return self.totals(power=2).sum() / max(self.totals().sum(), np.finfo(float).tiny)
 
+    @property
+    def observed(self):
+        """Targets, NaN where nothing was measured."""
+        return np.where(self.weights > 0, self.targets, np.nan)
+
     def gather(self, rows):
         """Standardized inputs of rows (T, B), (T, B, K)."""
         return self.standardize(self.inputs.take(rows, axis=0))

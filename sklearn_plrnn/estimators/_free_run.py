@@ -24,8 +24,8 @@ from ..metrics import power_spectrum_distance, state_space_divergence
 from ._spurious import without_attractors
 
 N_SEGMENTS = 8  # at most
-RUNS = 300_000  # steps of all runs together, where no inputs tie them to segments
-N_RUNS = 4, 32
+N_RUNS = 4, 32  # where no inputs tie them to segments, and as many as segments at least
+STEPS = 300_000  # of all runs together, within these numbers of runs
 SEGMENT = 50_000  # rows; the longer, the finer the frequencies that can be told apart
 COMPARABLE = 0.1  # of the longest trajectory's length; shorter ones hold no geometry, no spectrum
 TRANSIENT = 0.25  # of a segment's length, run before it is compared
@@ -70,8 +70,8 @@ class FreeRunScores(NamedTuple):
             (only,) = trajectories
             if _has_settled(observed[only]):
                 skipped, quietest = max(skipped, LASTING), _quietest(observed[only])
-            n_runs = int(np.clip(RUNS // (max(lengths) + skipped), *N_RUNS))
-            n_runs = max(n_runs, len(pieces))
+            fewest, most = max(N_RUNS[0], len(pieces)), N_RUNS[1]
+            n_runs = int(np.clip(STEPS // (max(lengths) + skipped), fewest, most))
             begins = np.linspace(only.start, only.stop, n_runs, endpoint=False).astype(int)
         rows = np.concatenate([x[:: -(-len(x) // N_SEARCHED)] for x in segments])
         rows = rows[~np.isnan(rows).any(axis=1)].astype(float)
@@ -181,8 +181,7 @@ def noise_of(series):
 
 def _observed(series):
     """Rows with NaN where nothing was measured, and the slices of them to compare runs with."""
-    observed = np.where(series.weights > 0, series.targets, np.nan)
-    lengths = series.lengths
+    observed, lengths = series.observed, series.lengths
     begins = np.cumsum(lengths) - lengths
     longest = np.sort(np.argsort(-lengths, kind="stable")[:N_SEGMENTS])
     longest = longest[lengths[longest] >= COMPARABLE * lengths.max()]

@@ -22,8 +22,7 @@ def free_steps(series, noise):
     with the length of a period hides in the noise of a part of it: to be followed last.
     """
     by_noise = int(np.clip(PER_NOISE * noise.max(), *FREE))
-    rows = np.where(series.weights > 0, series.targets, np.nan)
-    period = find_period(rows, series.lengths, noise)
+    period = find_period(series.observed, series.lengths, noise)
     return [by_noise] if period <= by_noise else [by_noise, period]
 
 
