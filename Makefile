@@ -40,8 +40,8 @@ lint: $(VENV)/with-test
 	$(RUN) -m codespell_lib
 
 doctest: $(VENV)/with-test
-	$(RUN) -m pytest --doctest-modules sklearn_plrnn $(PYTEST_ARGS)
-	$(RUN) -m pytest --doctest-glob='*.rst' --ignore=doc/_build --ignore=doc/auto_examples \
+	$(RUN) -m pytest -n $(WORKERS) --doctest-modules sklearn_plrnn $(PYTEST_ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --doctest-glob='*.rst' --ignore=doc/_build --ignore=doc/auto_examples \
 	    --ignore=doc/generated doc $(PYTEST_ARGS)
 
 doc: $(VENV)/with-doc

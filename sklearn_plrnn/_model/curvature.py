@@ -97,9 +97,14 @@ def chain(objective, params):
 
 
 def to_parameters(objective, params, H, gradient):
-    """Matrix and gradient in the parameters, penalties added, from those in the entries."""
+    """Matrix and gradient in the parameters, penalties added, from those in the entries.
+
+    Both may be the number 0, where no row counted.
+    """
     link = chain(objective, params)
-    H = link.T @ (link.T @ H).T
+    n_entries = link.shape[0]
+    gradient = np.broadcast_to(gradient, n_entries)
+    H = link.T @ (link.T @ np.broadcast_to(H, (n_entries, n_entries))).T
     diagonal, of_penalties = _penalties(objective, params)
     H.flat[:: len(H) + 1] += diagonal
     return H, link.T @ gradient + of_penalties

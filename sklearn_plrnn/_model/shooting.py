@@ -26,7 +26,7 @@ import numpy as np
 
 from .._recurrence import Workspace, propagate
 from .._recurrence.sensitivities import forward_sensitivities, normal_equations
-from .curvature import chain, gradient_vector, to_parameters
+from .curvature import gradient_vector, to_parameters
 from .objective import Batch, Objective, first_batches
 from .turns import in_turns
 
@@ -241,29 +241,27 @@ class Shooting(NamedTuple):
 
     def _normal_equations(self, params, batches, n_sequences, n_samples, rng, n_threads=1):
         """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
+        curved, others = self._parted(params, batches, n_sequences)
+        of_rows = lambda piece: normal_equations(self._rows(params, piece))
+        of_windows = lambda piece: (self._gradient(params, piece),)
+        n_curved, H, of_curved = _total(of_rows, curved, n_threads, [0.0, 0.0])
+        n_others, of_others = _total(of_windows, others, n_threads, [0.0])
+        n_windows = n_curved + n_others
+        H, gradient = to_parameters(self.objective, params, H / n_curved, of_curved / n_windows)
+        return H, gradient + of_others / n_windows
+
+    def _parted(self, params, batches, n_sequences):
+        """Pieces of windows for matrix and gradient, and of more for the gradient alone."""
         batches = iter(batches)
         first = next(batches)
         n_numbers = self._enough_for_matrix(params, first.targets[:, 0].size)
         n_asked = max(NUMBERS_PER_SEQUENCE * n_sequences, n_numbers)
         taken = _enough(itertools.chain([first], batches), n_asked)
         n_curved = len(_enough(taken, n_numbers))
-        curved, others = (
+        return (
             list(itertools.chain.from_iterable(map(_pieces, x)))
             for x in (taken[:n_curved], taken[n_curved:])
         )
-        n_entries = chain(self.objective, params).shape[0]
-        H, gradient = np.zeros((n_entries, n_entries)), np.zeros(n_entries)
-        count = lambda pieces: sum(map(_n_windows, pieces))
-        of_rows = lambda piece: normal_equations(self._rows(params, piece))
-        for piece, (part, slope) in zip(curved, in_turns(of_rows, curved, n_threads), strict=True):
-            H += _n_windows(piece) * part
-            gradient += _n_windows(piece) * slope
-        n_windows = count(curved + others)
-        H, gradient = to_parameters(self.objective, params, H / count(curved), gradient / n_windows)
-        of_windows = partial(self._gradient, params)
-        for piece, slope in zip(others, in_turns(of_windows, others, n_threads), strict=True):
-            gradient += _n_windows(piece) / n_windows * slope
-        return H, gradient
 
     def _enough_for_matrix(self, params, of_window):
         """How many measured numbers the matrix needs, there being so many in a window."""
@@ -366,6 +364,15 @@ def _pieces(batch):
     for i in range(0, n_windows, size):
         piece = _part(batch, windows=slice(i, i + size))
         yield piece._replace(weights=piece.weights * (n_windows / _n_windows(piece)))
+
+
+def _total(work, pieces, n_threads, totals):
+    """How many windows pieces have, and sums of what `work` gives of each, by their number."""
+    n_windows = 0
+    for piece, parts in zip(pieces, in_turns(work, pieces, n_threads), strict=True):
+        n_windows += _n_windows(piece)
+        totals = [x + _n_windows(piece) * part for x, part in zip(totals, parts, strict=True)]
+    return n_windows, *totals
 
 
 def _n_windows(batch):

@@ -11,30 +11,33 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .._model.cells import CELLS
 from .._model.forcing import FORCING_SCHEDULES, FORCINGS
 from .._model.readouts import READOUTS
-from .._model.shooting import Shooting, precision_of
+from .._model.shooting import Shooting
 from .._model.uncertainty import Windows, estimate_noise
 from .._training.batches import WindowBatches, split_tail
 from .._training.loop import SOLVERS, best_of
 from .._training.smoothing import smooth
 from ._autocorrelation import choose_lag
 from ._base import BasePLRNN
+from ._by_data import (
+    are_few,
+    forced_steps,
+    free_steps,
+    hidden_units,
+    is_observed,
+    ridge,
+    shorter_first,
+)
 from ._callbacks import NO_TASK, begin_fit, without_callbacks
 from ._dynamics import FittedDynamics
 from ._forcing import choose_strength, make_forcing
 from ._free_run import FreeRunScores, noise_of
 from ._input_features import input_columns, split_columns
 from ._sequences import Scaling, check_sequences
-from ._windows import forced_steps, free_steps, shorter_first
 
 DEFAULT_BATCH = dict.fromkeys(SOLVERS, 16) | {"gauss-newton": 500}
 BATCHES_PER_EPOCH = 50  # but Gauss-Newton takes as many windows as it needs, up to one for each row
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
-NUMBERS_PER_PARAMETER = 10  # at least, measured, for hidden units by default
-MIN_HIDDEN, MAX_HIDDEN = 10, 100
-HIDDEN_PER_COMPONENT = 25  # where that is more than the most
-FEW = 100  # measured numbers per parameter, below which training begins with smoothed rows
-WEIGHT = 0.15  # standard deviation of a weight, as far as is known before
 MAX_SENSITIVITIES = 10_000  # of states, which Gauss-Newton carries through each step of a window
 IMPROVED = 0.5  # of the start's product of scores; checkpoints of one run differ that much
 N_START_STATES = 100
@@ -478,7 +481,7 @@ class DSReconstructor(FittedDynamics):
         left = self.forcing_strength, self.sequence_length
         return (
             M * sum(objective.sizes().values()) <= MAX_SENSITIVITIES
-            and _is_observed(objective)  # else a weak prior alone ties some units
+            and is_observed(objective)  # else a weak prior alone ties some units
             and asked == ("lift", "generalized", "constant", 0)
             and all(x is None for x in left)
         )
@@ -490,11 +493,13 @@ class DSReconstructor(FittedDynamics):
         can_spare = self.validation_fraction * len(series.targets) >= MIN_HELD_OUT
         if self.early_stopping or (shoots and can_spare):
             train, held_out = split_tail(series, self.validation_fraction, context=0)
-        select = FreeRunScores.of(objective, train)
-        objective = self._forced(self._decaying(objective, train, select.noise), select.noise)
+        select, n_measured = FreeRunScores.of(objective, train), np.count_nonzero(train.weights)
+        if self.l2 is None:
+            objective = objective._replace(l2=ridge(objective, n_measured, select.noise))
+        objective = self._forced(objective, select.noise)
         size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
         lengths, noise = self._windows(objective, train, held_out, select.noise), select.noise
-        if shoots and _are_few(train, objective):
+        if shoots and are_few(n_measured, objective):
             lengths.append(lengths[-1])  # of smoothed rows, and then as they were measured
             smoothed, left = smooth(train)
             train, noise = train._replace(smoothed=smoothed), noise * np.sqrt(left)
@@ -511,7 +516,7 @@ class DSReconstructor(FittedDynamics):
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
         if shoots:
-            goal = Shooting.of(objective, noise, np.count_nonzero(train.weights))
+            goal = Shooting.of(objective, noise, n_measured)
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
         data = train, held_out, make_batches, sequences
         return self._train(objective, *data, task, select, **options)
@@ -579,27 +584,12 @@ class DSReconstructor(FittedDynamics):
                 f"delay_embedding={self.delay_embedding} needs the identity readout, and so at "
                 f"least {N} units; got readout={self.readout!r}, n_components={M}."
             )
-        readout, n_hidden = READOUTS[self.readout_](M, N), self._n_hidden(M, n_measured)
-        return self._assemble(readout, len(self.input_features_), n_hidden)
-
-    def _n_hidden(self, n_components, n_measured):
-        """Hidden units, as many as the data can tell unless their number is known."""
-        if self.n_hidden is not None:
-            return self.n_hidden
-        if self._is_warm() and "n_hidden" in self.sizes_:
-            return self.sizes_["n_hidden"]
-        n_numbers = NUMBERS_PER_PARAMETER * (2 * n_components + 1)
-        most = max(MAX_HIDDEN, HIDDEN_PER_COMPONENT * n_components)
-        return int(np.clip(n_measured // n_numbers, MIN_HIDDEN, most))
-
-    def _decaying(self, objective, series, noise):
-        """The objective, with the ridge penalty that weights of a usual size call for."""
-        if self.l2 is not None:
-            return objective
-        sizes = objective.sizes()
-        size = np.mean([sizes[name] for name in objective.weights(sizes)])
-        error = size / (WEIGHT**2 * precision_of(noise).mean())
-        return objective._replace(l2=float(error / np.count_nonzero(series.weights)))
+        n_hidden = self.n_hidden
+        if n_hidden is None and self._is_warm():
+            n_hidden = self.sizes_.get("n_hidden")
+        if n_hidden is None:
+            n_hidden = hidden_units(M, n_measured)
+        return self._assemble(READOUTS[self.readout_](M, N), len(self.input_features_), n_hidden)
 
     def _forced(self, objective, noise):
         """The objective, with what pulls its states to observations of this noise (N,)."""
@@ -618,7 +608,7 @@ class DSReconstructor(FittedDynamics):
         longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
         shoots, lengths = self.solver_ == "gauss-newton", [self.sequence_length]
         if self.sequence_length is None:
-            forced = [forced_steps(_is_observed(objective))]
+            forced = [forced_steps(objective)]
             wanted = free_steps(series, noise) if shoots else forced
             lengths = sorted({min(steps, longest) for steps in wanted})
         elif self.sequence_length > longest:
@@ -627,16 +617,6 @@ class DSReconstructor(FittedDynamics):
                 f"{self.sequence_length + 1} rows to train on, but the longest has {longest + 1}."
             )
         return shorter_first(lengths[0]) + lengths[1:] if shoots else lengths
-
-
-def _is_observed(objective):
-    """Whether what is measured determines all units."""
-    return objective.cell.n_components <= objective.readout.n_outputs
-
-
-def _are_few(series, objective):
-    """Whether what is measured hardly determines the parameters."""
-    return np.count_nonzero(series.weights) < FEW * sum(objective.sizes().values())
 
 
 def _has_improved(result):

@@ -13,7 +13,7 @@ from sklearn_plrnn import DSReconstructor
 from sklearn_plrnn._model.cells import CELLS
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn.datasets import make_lorenz63, make_van_der_pol
-from sklearn_plrnn.estimators import _reconstructor
+from sklearn_plrnn.estimators import _by_data, _reconstructor
 from sklearn_plrnn.estimators._free_run import FreeRunScores
 from sklearn_plrnn.metrics import prediction_error, state_space_divergence
 
@@ -40,7 +40,7 @@ def test_training_begins_with_smoothed_rows_where_they_are_few(monkeypatch):
     X = X - X.mean(axis=0)
     model = DSReconstructor(n_hidden=200, solver="gauss-newton", max_iter=0, random_state=0)
     for few, spread in ((100, 0.5), (1, 1.0)):
-        monkeypatch.setattr(_reconstructor, "FEW", few)
+        monkeypatch.setattr(_by_data, "FEW", few)
         kinks = -model.fit(X).h2_ / np.linalg.norm(model.W2_, axis=1)
         assert np.std(kinks) == pytest.approx(spread, rel=0.2)
 
@@ -248,7 +248,7 @@ def test_an_interrupt_keeps_the_best_so_far(lorenz, monkeypatch):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_gauss_newton_improves_on_the_start(form, monkeypatch):
-    monkeypatch.setattr(_reconstructor, "FEW", 0)  # losses on smoothed rows would be others
+    monkeypatch.setattr(_by_data, "FEW", 0)  # losses on smoothed rows would be others
     noisy = make_lorenz63(600, noise=0.02, random_state=0)
     test = make_lorenz63(400, random_state=1)
     X = np.split(noisy, [100, 250, 500]) if form == "list" else FORMS[form](noisy)

@@ -1,10 +1,10 @@
-"""Lengths of windows: by noise, by period, and how they grow."""
+"""What follows from the data: lengths of windows, by noise, by period, and how they grow."""
 
 import numpy as np
 import pytest
 
 from sklearn_plrnn._training.batches import Series
-from sklearn_plrnn.estimators._windows import FIRST, FREE, free_steps, shorter_first
+from sklearn_plrnn.estimators._by_data import FIRST, FREE, free_steps, shorter_first
 
 
 def series_of(x):

@@ -1,0 +1,65 @@
+"""What follows from the data where nobody has said it: sizes, penalties, lengths of windows."""
+
+import numpy as np
+
+from .._model.shooting import precision_of
+from ._autocorrelation import find_period
+
+NUMBERS_PER_PARAMETER = 10  # at least, measured, for hidden units
+MIN_HIDDEN, MAX_HIDDEN = 10, 100
+HIDDEN_PER_COMPONENT = 25  # where that is more than the most
+FEW = 100  # measured numbers per parameter, below which training begins with smoothed rows
+WEIGHT = 0.15  # standard deviation of a weight, as far as is known before
+
+FORCED = {"observed": 50, "unobserved": 100}  # steps; what is not forced remembers more
+FREE = 10, 100  # steps of windows that run freely, but of a period more
+PER_NOISE = 1000  # by how many they grow with the noise, in standard deviations of X
+FIRST = 5  # steps, at least, of those from a start that may be poor
+
+
+def hidden_units(n_components, n_measured):
+    """As many as so many measured numbers can tell."""
+    n_numbers = NUMBERS_PER_PARAMETER * (2 * n_components + 1)
+    most = max(MAX_HIDDEN, HIDDEN_PER_COMPONENT * n_components)
+    return int(np.clip(n_measured // n_numbers, MIN_HIDDEN, most))
+
+
+def ridge(objective, n_measured, noise):
+    """Strength of the ridge penalty that weights of a usual size call for, beside noise (N,)."""
+    sizes = objective.sizes()
+    size = np.mean([sizes[name] for name in objective.weights(sizes)])
+    return float(size / (WEIGHT**2 * precision_of(noise).mean()) / n_measured)
+
+
+def are_few(n_measured, objective):
+    """Whether what is measured hardly determines the parameters."""
+    return n_measured < FEW * sum(objective.sizes().values())
+
+
+def is_observed(objective):
+    """Whether what is measured determines all units."""
+    return objective.cell.n_components <= objective.readout.n_outputs
+
+
+def forced_steps(objective):
+    """Steps of windows that forcing holds to the data."""
+    return FORCED["observed" if is_observed(objective) else "unobserved"]
+
+
+def free_steps(series, noise):
+    """Steps of windows that run freely over a standardized series with noise (N,), ever more.
+
+    The noisier rows are, the more of them it takes to tell where a window started. What is wrong
+    with the length of a period hides in the noise of a part of it: to be followed last.
+    """
+    by_noise = int(np.clip(PER_NOISE * noise.max(), *FREE))
+    period = find_period(series.observed, series.lengths, noise)
+    return [by_noise] if period <= by_noise else [by_noise, period]
+
+
+def shorter_first(steps):
+    """Lengths of windows of which each is about half the next, the last being `steps`."""
+    lengths = [steps]
+    while lengths[0] >= 2 * FIRST:
+        lengths.insert(0, lengths[0] // 2)
+    return lengths
