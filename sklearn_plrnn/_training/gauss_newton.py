@@ -21,6 +21,7 @@ MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
 PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
+PROGRESS_OF_SHORTER = 5e-3  # and, at least, before windows have their full length
 MAX_EFFORT = 8  # times as many sequences, in the end, to find it
 
 
@@ -42,13 +43,15 @@ def gauss_newton(run, rng):
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
         H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
         damping = _descend(run, H, gradient, damping)
-        idle = 0 if run.best_loss < (1 - progress) * before else idle + 1
-        if idle and n_sequences < effort * fewest:
+        is_shorter = run.batches.n_longer > 0
+        least = max(progress, PROGRESS_OF_SHORTER) if is_shorter else progress
+        idle = 0 if run.best_loss < (1 - least) * before else idle + 1
+        if idle and not is_shorter and n_sequences < effort * fewest:
             n_sequences *= 2  # what is left to gain may be less than the chance in so few
         last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
         is_due = idle == IDLE_BEFORE_LONGER or run.n_iter >= share * (n_longer + 1)
-        if run.batches.n_longer and is_due and not last:
+        if is_shorter and is_due and not last:
             run.lengthen()
             idle, n_longer = 0, n_longer + 1
         run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences, n_longer=n_longer)
