@@ -88,27 +88,23 @@ class Shooting(NamedTuple):
         return cls(objective, precision / precision.mean(), tolerated, beside, n_measured)
 
     def buffered(self, n_threads=1):
-        """The value as a function of params and batch; there is no gradient for first order."""
-        return partial(self.value, n_threads=n_threads), None
+        """Values of windows as a function of params and batch; no gradient for first order."""
+        return partial(self.values, n_threads=n_threads), None
 
     def curvature(self, n_threads=1):
         """The Gauss-Newton matrix and gradient as a function of params and batches."""
         return partial(self._normal_equations, n_threads=n_threads)
 
-    def value(self, params, batch, n_threads=1):
-        """Mean of what windows' errors count, and the penalties."""
-        total, pieces = 0.0, list(_pieces(batch))
-        counted = in_turns(partial(self._counted, params), pieces, n_threads)
-        for piece, value in zip(pieces, counted, strict=True):
-            total += _n_windows(piece) / _n_windows(batch) * value
-        return total + float(self.objective.penalties(params, self.objective.cell.lower(params)))
+    def values(self, params, batch, n_threads=1):
+        """What errors of windows count, and the penalties, (B,)."""
+        pieces = list(_pieces(batch))
+        counted = np.concatenate(list(in_turns(partial(self._counted, params), pieces, n_threads)))
+        return counted + self.objective.penalties(params, self.objective.cell.lower(params))
 
     def _counted(self, params, batch):
-        """Mean of what windows' errors count."""
+        """What windows' errors count, (B,)."""
         counted = lambda errors: self.tolerated * np.log1p(errors / self.tolerated)
-        return sum(
-            x.weight * float(counted(x.errors).mean()) for x in self._all_runs(params, batch)
-        )
+        return sum(x.weight * counted(x.errors) for x in self._all_runs(params, batch))
 
     def _all_runs(self, params, batch):
         """Those of windows from their best start states, and of their beginnings from beside."""

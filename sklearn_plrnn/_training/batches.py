@@ -12,6 +12,7 @@ import numpy as np
 
 from .._model.objective import Batch
 
+MIN_WINDOWS = 200  # of those that decide, as far as a series has so many rows
 MAX_ROWS = 2**20  # in a batch of default size: what bounds the memory of a gradient
 
 
@@ -236,6 +237,11 @@ class WindowBatches:
         """How many windows there are to be drawn."""
         return int(self._starts_until[-1])
 
+    @property
+    def n_apart(self):
+        """How many of them share no rows."""
+        return -(-self.n_windows // self._length)
+
     def epoch(self, rng):
         """Batches of random windows."""
         for _ in range(self._n_batches):
@@ -248,12 +254,16 @@ class WindowBatches:
 
     def ordered(self):
         """Batches of windows that follow one another and cover all rows once."""
-        step, total = self._length, self._starts_until[-1]
-        starts = np.arange(0, total, step)
+        return self._from(self._length)
+
+    def whole(self):
+        """The same, but where windows are few they overlap, so that no single one decides."""
+        return self._from(int(np.clip(self.n_windows // MIN_WINDOWS, 1, self._length)))
+
+    def _from(self, step):
+        starts = np.arange(0, self.n_windows, step)
         for i in range(0, len(starts), self._batch_size):
             yield self._gather(starts[i : i + self._batch_size])
-
-    whole = ordered
 
     def _gather(self, starts):
         series = self.series

@@ -4,6 +4,8 @@ Integrators make a problem stiff: a weight changed by 1e-3 moves a sum over 1000
 one rate cannot serve, the curvature can. Steps are damped in proportion to the diagonal (Marquardt
 1963) and accepted only if the monitored value falls, which is that of held-out sequences where
 there are enough: on the sequences that a step was computed from, a rare unstable one may go unseen.
+Of windows of a noisy series none is to decide: in a few a spike is fitted at another time whenever
+parameters change at all, and their values leap by more than a step lowers the mean.
 From a poor start long windows have many wrong minima: where batches have longer ones to offer,
 those at hand serve until they teach little, or have had their share of the iterations.
 """
@@ -16,20 +18,21 @@ FIRST_DAMPING = 1e-2  # of the diagonal
 DAMPING = (1e-9, 1e9)
 FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
 MAX_TRIALS = 8  # of one step
-PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
-MAX_IDLE = 8
+PROGRESS, MAX_IDLE = 0.05, 8  # relative decrease below which an iteration counts as idle
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
-PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
+ABOVE_NOISE = 1e-3, 5  # the same where noise is most of the loss
 PROGRESS_OF_SHORTER = 5e-3  # and, at least, before windows have their full length
+LEAP = 0.5  # of the median window's value; no window counts for having changed by more
 MAX_EFFORT = 8  # times as many sequences, in the end, to find it
+MAX_COVER = 4  # times that their windows cover the data, then
 
 
 def gauss_newton(run, rng):
     """Take steps until they no longer help, each from other sequences."""
     curvature, settings = run.curvature(), run.settings
     is_noisy = run.select is not None  # checkpoints are scored, the loss may be noise by now
-    progress, effort = (PROGRESS_ABOVE_NOISE, MAX_EFFORT) if is_noisy else (PROGRESS, 1)
+    progress, max_idle = ABOVE_NOISE if is_noisy else (PROGRESS, MAX_IDLE)
     fewest = SEQUENCES_PER_PARAMETER * run.vector.size
     damping, idle, n_sequences, n_longer = run.recall(
         damping=FIRST_DAMPING, idle=0, n_sequences=fewest, n_longer=0
@@ -37,27 +40,63 @@ def gauss_newton(run, rng):
     share = SHARE_OF_SHORTER * settings.max_iter / max(run.batches.n_longer, 1)
     for _ in range(n_longer):
         run.take_longer()
-    while run.n_iter < settings.max_iter and idle < MAX_IDLE and not run.stopped:
+    test = _FallsWithoutLeaps if is_noisy else _Falls
+    falls = test(run)
+    while run.n_iter < settings.max_iter and idle < max_idle and not run.stopped:
         run.begin_epoch()
         before = run.best_loss
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
         H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
-        damping = _descend(run, H, gradient, damping)
+        damping = _descend(run, falls, H, gradient, damping)
         is_shorter = run.batches.n_longer > 0
         least = max(progress, PROGRESS_OF_SHORTER) if is_shorter else progress
         idle = 0 if run.best_loss < (1 - least) * before else idle + 1
-        if idle and not is_shorter and n_sequences < effort * fewest:
-            n_sequences *= 2  # what is left to gain may be less than the chance in so few
-        last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
+        if is_noisy and idle and not is_shorter:
+            # What is left to gain may be less than the chance in so few.
+            most = min(MAX_EFFORT * fewest, MAX_COVER * run.batches.n_apart)
+            n_sequences = max(min(2 * n_sequences, most), n_sequences)
+        last = idle == max_idle or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
         is_due = idle == IDLE_BEFORE_LONGER or run.n_iter >= share * (n_longer + 1)
         if is_shorter and is_due and not last:
             run.lengthen()
-            idle, n_longer = 0, n_longer + 1
+            falls, idle, n_longer = test(run), 0, n_longer + 1
         run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences, n_longer=n_longer)
 
 
-def _descend(run, H, gradient, damping):
+class _Falls:
+    """``falls()``: whether the monitored value is less than the best so far, and so becomes it."""
+
+    def __init__(self, run):
+        self.run = run
+
+    def __call__(self):
+        return self._becomes_best(self.run.monitored())
+
+    def _becomes_best(self, value):
+        if not value < self.run.best_loss:  # NaN is not
+            return False
+        self.run.keep_if_best(value)
+        return True
+
+
+class _FallsWithoutLeaps(_Falls):
+    """The same by the mean of what it is less by in each window, within bounds, see above."""
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.values = run.values()
+
+    def __call__(self):
+        values, bound = self.run.values(), LEAP * np.median(self.values)
+        change = np.clip(values - self.values, -bound, bound).mean()
+        falls = self._becomes_best(self.run.best_loss + change)
+        if falls:
+            self.values = values
+        return falls
+
+
+def _descend(run, falls, H, gradient, damping):
     """Make the first of ever shorter steps that lowers the monitored value; the damping after it.
 
     Without any, parameters and damping stay as they are: other sequences may show a way.
@@ -68,9 +107,7 @@ def _descend(run, H, gradient, damping):
         step = _solve(H, damping * diagonal, gradient)
         if step is not None:
             run.vector[...] = here - step
-            value = run.monitored()
-            if np.isfinite(value) and value < run.best_loss:
-                run.keep_if_best(value)
+            if falls():
                 return max(damping / 4, DAMPING[0])
         damping = min(4 * damping, DAMPING[1])
     run.vector[...] = here

@@ -171,7 +171,7 @@ class Run:
         total, count = 0.0, 0
         for batch in batches.whole():
             size = batch.inputs.shape[1]
-            total += size * float(self._value(self.params, batch))
+            total += size * float(np.mean(self._value(self.params, batch)))
             count += size
         return total / count
 
@@ -182,7 +182,15 @@ class Run:
 
     def monitored(self):
         """The value that decides which parameters are best."""
-        return self.mean_value(self.batches if self.held_out is None else self.held_out)
+        return self.mean_value(self._monitored_batches())
+
+    def values(self):
+        """The same of each window, by an objective that tells them apart."""
+        batches = self._monitored_batches().whole()
+        return np.concatenate([self._value(self.params, batch) for batch in batches])
+
+    def _monitored_batches(self):
+        return self.batches if self.held_out is None else self.held_out
 
     def keep_if_best(self, value, vector=None):
         """Remember `vector` if `value` is the smallest so far; count epochs without progress."""

@@ -1,15 +1,15 @@
 """Checkpoints of a reconstruction, scored by how their free runs compare with the training data.
 
 The training series is cut into segments; the model runs freely, all runs at once, from the first
-row of each, or, where no input ties a run to its segment, from more rows: many models leave the
-attractor for a fixed point after some 100 000 steps, which a few runs may overlook. Trajectories
-much shorter than the longest, as those onto the attractor are, are left out. A short series that
-has settled is compared with what comes after thousands of steps, for the same reason, and runs from
-many more rows are asked whether they are caught by a fixed point or a small circle; those of the
-parameters that are to be kept, for as long as the data. Runs are compared as they would have been
-measured, with the observation noise of the data added. Without that, a clean attractor beside a
-noisy one misses most of the cells that noise fills. Parameters with a run that leaves the range of
-the data are worse than any without.
+row of each, or, where no input ties a run to its segment, from other and more rows: many models
+leave the attractor for a fixed point after some 100 000 steps, which a few runs may overlook.
+Trajectories much shorter than the longest, as those onto the attractor are, are left out. A short
+series that has settled is compared with what comes after thousands of steps, for the same reason,
+and runs from many more rows are asked whether they are caught by a fixed point or a small circle;
+those of the parameters that are to be kept, for as long as the data. Runs are compared as they
+would have been measured, with the observation noise of the data added. Without that, a clean
+attractor beside a noisy one misses most of the cells that noise fills. Parameters with a run that
+leaves the range of the data are worse than any without.
 """
 
 from itertools import cycle, islice
@@ -72,7 +72,9 @@ class FreeRunScores(NamedTuple):
                 skipped, quietest = max(skipped, LASTING), _quietest(observed[only])
             fewest, most = max(N_RUNS[0], len(pieces)), N_RUNS[1]
             n_runs = int(np.clip(STEPS // (max(lengths) + skipped), fewest, most))
-            begins = np.linspace(only.start, only.stop, n_runs, endpoint=False).astype(int)
+            # Not from the first row: many series begin far from where they are later.
+            middles = (np.arange(n_runs) + 0.5) * _length(only) / n_runs
+            begins = only.start + middles.astype(int)
         rows = np.concatenate([x[:: -(-len(x) // N_SEARCHED)] for x in segments])
         rows = rows[~np.isnan(rows).any(axis=1)].astype(float)
         rows = rows[:: max(1, -(-len(rows) // N_SEARCHED))]

@@ -86,7 +86,9 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
         direction = rng.normal(size=x.shape)
         if name == "initial_state" and readout != "identity":
             continue
-        value = [goal.value(params | {name: x + s * step * direction}, batch) for s in (1, -1)]
+        value = [
+            goal.values(params | {name: x + s * step * direction}, batch).mean() for s in (1, -1)
+        ]
         measured = (value[0] - value[1]) / (2 * step)
         assert np.sum(slopes[name] * direction) == pytest.approx(measured, rel=2e-3, abs=1e-5), name
 
@@ -122,11 +124,11 @@ def test_steps_find_the_system_again(cell, rng, monkeypatch):
     vector, params = flatten(
         {name: x + 0.02 * rng.normal(size=x.shape) for name, x in truth.items()}
     )
-    values = [goal.value(params, batch)]
+    values = [goal.values(params, batch).mean()]
     for _ in range(4):
         H, gradient = goal.curvature()(params, [batch], 1, 1, rng)
         vector -= np.linalg.solve(H + 1e-5 * np.eye(len(H)), gradient)
-        values.append(goal.value(params, batch))
+        values.append(goal.values(params, batch).mean())
     assert values[-1] < 0.01 * values[0]
 
 
@@ -169,7 +171,7 @@ def test_a_lost_window_teaches_nothing(rng):
     sane = goal.curvature()(params, [batch], 1, 1, rng)
     wild = batch.targets.copy()
     wild[:, 0] = 1e30
-    value = goal.value(params, batch._replace(targets=wild))
+    value = goal.values(params, batch._replace(targets=wild)).mean()
     counted = goal.tolerated * np.log1p(shooting.LOST / goal.tolerated)
     assert counted / B <= value < counted
     H, gradient = goal.curvature()(params, [batch._replace(targets=wild)], 1, 1, rng)
@@ -205,7 +207,7 @@ def test_windows_are_as_well_taken_a_few_at_a_time_and_by_any_number_of_threads(
 ):
     goal, params, batch = problem(rng, "shallow", "identity", M=3, missing=0.2, alpha=0.5)
     monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)  # draws states for each piece
-    whole = goal.value(params, batch), *goal.curvature()(params, [batch], 1, 1, rng)
+    whole = goal.values(params, batch), *goal.curvature()(params, [batch], 1, 1, rng)
     monkeypatch.setattr(shooting, "PIECE", 0)
     monkeypatch.setattr(shooting, "MIN_PIECE", piece)
     found = []
