@@ -242,7 +242,8 @@ class DSReconstructor(FittedDynamics):
         the start and at each checkpoint, spurious fixed points taken out where that is better.
     loss_curve_ : list of float
         Mean training loss of each epoch, in standardized units, penalties included; with
-        "gauss-newton" that which is monitored.
+        "gauss-newton" that which is monitored, by windows of each length anew: the mean before the
+        first step, less what steps gained, no window more than half the median one's value.
     validation_curve_ : list of float
         Held-out loss after each epoch, where rows were held out.
     best_loss_ : float

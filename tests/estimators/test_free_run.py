@@ -53,6 +53,13 @@ def test_the_true_system_scores_best(noise):
         assert score(wrong)[0] > 2 * geometry + 0.1
 
 
+def test_no_run_begins_where_the_series_does():
+    x = circle(2000)
+    x[0] = 5.0
+    first = scores_of(x).first
+    assert len(first) > _free_run.N_RUNS[0] and np.abs(first).max() < 2
+
+
 def test_a_run_that_leaves_the_data_is_worse_than_the_wrong_attractor():
     score = scores_of(circle(2000))
     assert score(rotation(1.01)) == (np.inf, np.inf)

@@ -125,6 +125,16 @@ def test_a_missing_observation_is_neither_scored_nor_known():
     np.testing.assert_array_equal(batch.known[:, 0, 0], [True, True, True, False, True])
 
 
+@pytest.mark.parametrize(("n_rows", "n_expected"), [(101, 91), (1001, 248), (10_001, 1000)])
+def test_windows_that_decide_overlap_where_they_are_few(n_rows, n_expected):
+    batches = WindowBatches(numbered([n_rows]), 10_000, [10], n_batches=1)
+    (whole,), (ordered,) = batches.whole(), batches.ordered()
+    assert whole.targets.shape[1] == n_expected
+    assert ordered.targets.shape[1] == batches.n_apart == (n_rows - 1) // 10
+    rows = [set(batch.targets[..., 0].ravel()) for batch in (whole, ordered)]
+    assert rows[0] <= rows[1] and len(rows[0]) > n_rows - 10
+
+
 def test_longer_windows_come_after_short_ones():
     batches = WindowBatches(numbered([40, 4]), 20, [3, 6], n_batches=2)
     steps = [len(batch.targets) for x in (batches, batches.longer) for batch in x.ordered()]

@@ -36,7 +36,7 @@ class Bend:
 class OneBatch:
     """A single batch that holds one number, by which targets are shifted."""
 
-    is_single, n_windows, target_power, n_longer = True, 1, 1.0, 0
+    is_single, n_windows, n_apart, target_power, n_longer = True, 1, 1, 1.0, 0
 
     def __init__(self, shift=0.0):
         self.shift = shift
@@ -48,10 +48,10 @@ class OneBatch:
     epoch = ordered = lambda self, rng=None: self.whole()
 
 
-def run(objective=None, held_out=None, max_iter=50):
-    settings = Settings("gauss-newton", max_iter=max_iter)
+def run(objective=None, held_out=None, max_iter=50, select=None):
+    settings = Settings("gauss-newton", max_iter=max_iter, n_checkpoints=max_iter)
     params, rng = {"x": np.array([0.5, 4.0])}, np.random.default_rng(0)
-    return minimize(objective or Bend(), params, OneBatch(), held_out, settings, rng)
+    return minimize(objective or Bend(), params, OneBatch(), held_out, settings, rng, select)
 
 
 def test_it_finds_the_minimum_in_a_few_steps():
@@ -125,3 +125,31 @@ def test_it_stops_when_progress_is_slow(monkeypatch):
     monkeypatch.setattr(gauss_newton, "FIRST_DAMPING", 1e4)
     monkeypatch.setattr(gauss_newton, "DAMPING", (1e4, 1e4))
     assert run(max_iter=100).n_iter == gauss_newton.MAX_IDLE
+
+
+class Leaping(Bend):
+    """Of a hundred windows two leap whenever parameters change."""
+
+    def buffered(self, n_threads=1):
+        def values(params, batch):
+            values = np.full(100, self.value(params, batch))
+            values[:2] += 1e4 * np.sin(1e8 * params["x"].sum()) ** 2
+            return values
+
+        return values, None
+
+
+class Alike:
+    """No checkpoint is better than another, so that the last one is kept."""
+
+    def __call__(self, params):
+        return 1.0, 1.0
+
+    def amended(self, params, H, loss):
+        return None
+
+
+def test_windows_that_leap_hold_up_no_step(monkeypatch):
+    np.testing.assert_allclose(run(Leaping(), select=Alike()).params["x"], [3, 0], atol=1e-3)
+    monkeypatch.setattr(gauss_newton, "LEAP", np.inf)
+    assert abs(run(Leaping(), select=Alike()).params["x"][0] - 3) > 0.1
