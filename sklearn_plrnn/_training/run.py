@@ -185,9 +185,10 @@ class Run:
         return self.mean_value(self._monitored_batches())
 
     def values(self):
-        """The same of each window, by an objective that tells them apart."""
+        """The same of each window that holds a target, by an objective that tells windows apart."""
         batches = self._monitored_batches().whole()
-        return np.concatenate([self._value(self.params, batch) for batch in batches])
+        counts = lambda batch: batch.weights.any(axis=(0, 2))
+        return np.concatenate([self._value(self.params, x)[counts(x)] for x in batches])
 
     def _monitored_batches(self):
         return self.batches if self.held_out is None else self.held_out
