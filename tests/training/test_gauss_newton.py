@@ -129,7 +129,7 @@ def test_it_stops_when_progress_is_slow(monkeypatch):
 
 
 class Leaping(Bend):
-    """Of many windows two leap whenever parameters change; one without a target counts nothing."""
+    """Of many windows two leap whenever parameters change; those without a target count nothing."""
 
     def buffered(self, n_threads=1):
         def values(params, batch):
