@@ -18,10 +18,11 @@ FIRST_DAMPING = 1e-2  # of the diagonal
 DAMPING = (1e-9, 1e9)
 FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
 MAX_TRIALS = 8  # of one step
-PROGRESS, MAX_IDLE = 0.05, 8  # relative decrease below which an iteration counts as idle
+PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
+MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
-ABOVE_NOISE = 1e-3, 5  # the same where noise is most of the loss
+PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
 PROGRESS_OF_SHORTER = 5e-3  # and, at least, before windows have their full length
 LEAP = 0.5  # of the median window's value; no window counts for having changed by more
 MAX_EFFORT = 8  # times as many sequences, in the end, to find it
@@ -32,7 +33,7 @@ def gauss_newton(run, rng):
     """Take steps until they no longer help, each from other sequences."""
     curvature, settings = run.curvature(), run.settings
     is_noisy = run.select is not None  # checkpoints are scored, the loss may be noise by now
-    progress, max_idle = ABOVE_NOISE if is_noisy else (PROGRESS, MAX_IDLE)
+    progress = PROGRESS_ABOVE_NOISE if is_noisy else PROGRESS
     fewest = SEQUENCES_PER_PARAMETER * run.vector.size
     damping, idle, n_sequences, n_longer = run.recall(
         damping=FIRST_DAMPING, idle=0, n_sequences=fewest, n_longer=0
@@ -42,7 +43,7 @@ def gauss_newton(run, rng):
         run.take_longer()
     test = _FallsWithoutLeaps if is_noisy else _Falls
     falls = test(run)
-    while run.n_iter < settings.max_iter and idle < max_idle and not run.stopped:
+    while run.n_iter < settings.max_iter and idle < MAX_IDLE and not run.stopped:
         run.begin_epoch()
         before = run.best_loss
         n_samples = max(1, -(-n_sequences // run.batches.n_windows))
@@ -55,7 +56,7 @@ def gauss_newton(run, rng):
             # What is left to gain may be less than the chance in so few.
             most = min(MAX_EFFORT * fewest, MAX_COVER * run.batches.n_apart)
             n_sequences = max(min(2 * n_sequences, most), n_sequences)
-        last = idle == max_idle or run.n_iter + 1 == settings.max_iter
+        last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
         is_due = idle == IDLE_BEFORE_LONGER or run.n_iter >= share * (n_longer + 1)
         if is_shorter and is_due and not last:
