@@ -13,7 +13,7 @@ class PowerSpectrumDisplay:
     """Smoothed power spectra of a free run and of what was measured.
 
     Made by `from_estimator` or `from_predictions`. A variable that is constant, or not finite, has
-    no spectrum; neither of its two is drawn.
+    no spectrum and is not drawn; what it is compared with is.
 
     Parameters
     ----------
@@ -115,12 +115,9 @@ class PowerSpectrumDisplay:
         display : PowerSpectrumDisplay
             Drawn.
         """
-        pairs = smoothed_spectra(y_true, y_pred, sigma)
-        frequencies = np.fft.rfftfreq(len(y_true), dt)
-        nothing = np.full((2, len(frequencies)), np.nan)
-        spectra = np.stack([nothing if pair is None else pair for pair in pairs], axis=-1)
+        spectra = np.stack(smoothed_spectra(y_true, y_pred, sigma), axis=-1)
         return cls(
-            frequencies=frequencies,
+            frequencies=np.fft.rfftfreq(len(y_true), dt),
             observed=spectra[0],
             simulated=spectra[1],
             feature_names=feature_names,

@@ -66,9 +66,8 @@ def power_spectrum_distance(X, Y, *, sigma=20.0):
     >>> power_spectrum_distance(slow, fast) > 0.9
     True
     """
-    pairs = smoothed_spectra(X, Y, sigma)
-    distances = [1.0 if pair is None else _hellinger(*pair) for pair in pairs]
-    return float(np.mean(distances))
+    distances = [_hellinger(p, q) for p, q in smoothed_spectra(X, Y, sigma)]
+    return float(np.mean(np.nan_to_num(distances, nan=1.0)))
 
 
 @validate_params(CONSTRAINTS, prefer_skip_nested_validation=True)
@@ -102,12 +101,11 @@ def power_spectrum_correlation(X, Y, *, sigma=20.0):
     >>> round(power_spectrum_correlation(np.sin(0.1 * t), np.cos(0.1 * t)), 2)
     1.0
     """
-    pairs = smoothed_spectra(X, Y, sigma)
-    return float(np.mean([0.0 if pair is None else _correlation(*pair) for pair in pairs]))
+    return float(np.mean([_correlation(p, q) for p, q in smoothed_spectra(X, Y, sigma)]))
 
 
 def smoothed_spectra(X, Y, sigma):
-    """Normalized smoothed spectra of each variable; None where a series has no spectrum."""
+    """Normalized smoothed spectra of each variable; NaN where a series has no spectrum."""
     X, Y = check_pair(X, Y)
     if len(X) != len(Y):
         raise ValueError(
@@ -115,8 +113,7 @@ def smoothed_spectra(X, Y, sigma):
             "are compared frequency by frequency."
         )
     X = np.stack([_interpolated(column) for column in X.T], axis=1)
-    spectra = [[_spectrum(column, sigma) for column in series.T] for series in (X, Y)]
-    return [None if p is None or q is None else (p, q) for p, q in zip(*spectra, strict=True)]
+    return [tuple(_spectrum(x, sigma) for x in columns) for columns in zip(X.T, Y.T, strict=True)]
 
 
 def _interpolated(x):
@@ -128,13 +125,14 @@ def _interpolated(x):
 
 
 def _spectrum(x, sigma):
+    nothing = np.full(len(x) // 2 + 1, np.nan)
     if not np.isfinite(x).all():
-        return None
+        return nothing
     x = x / (np.abs(x).max() or 1.0)  # squares of huge values would overflow
     deviation = x - x.mean()
     scale = deviation.std()
     if scale <= 1e-12 * np.abs(x).max():
-        return None
+        return nothing
     power = np.abs(np.fft.rfft(deviation / scale)) ** 2
     power = gaussian_filter1d(power, sigma, mode="reflect") if sigma else power
     return power / power.sum()

@@ -34,5 +34,6 @@ def test_what_has_no_spectrum_is_left_out(rng):
     Y = X.copy()
     Y[:, 1] = 3
     display = PowerSpectrumDisplay.from_predictions(X, Y)
-    assert np.isfinite(display.observed[:, 0]).all() and np.isnan(display.observed[:, 1]).all()
-    assert PowerSpectrumDisplay.from_predictions(X[:, :1], Y[:, 1:]).ax_.lines
+    assert np.isfinite(display.observed).all() and np.isfinite(display.simulated[:, 0]).all()
+    assert np.isnan(display.simulated[:, 1]).all()
+    assert PowerSpectrumDisplay.from_predictions(Y[:, 1:], X[:, :1]).ax_.lines
