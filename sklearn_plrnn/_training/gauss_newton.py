@@ -90,7 +90,7 @@ class _FallsWithoutLeaps(_Falls):
 
     def __call__(self):
         values, bound = self.run.values(), LEAP * np.median(self.values)
-        change = np.clip(values - self.values, -bound, bound).mean()
+        change = float(np.clip(values - self.values, -bound, bound).mean())
         falls = self._becomes_best(self.run.best_loss + change)
         if falls:
             self.values = values
