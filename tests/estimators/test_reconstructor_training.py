@@ -22,7 +22,7 @@ def test_the_attractor_is_reconstructed():
     X = make_van_der_pol(3000, random_state=0)
     divergences = []
     for seed in range(3):
-        model = DSReconstructor(n_hidden=30, max_iter=10, n_init=3, random_state=seed)
+        model = DSReconstructor(n_hidden=30, max_iter=10, n_init=2, random_state=seed)
         model.fit(X[:2000])
         free = model.simulate(1500, x0=X[2000])[500:]
         divergences.append(state_space_divergence(X[2000:], free))
