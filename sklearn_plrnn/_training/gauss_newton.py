@@ -72,13 +72,7 @@ class _Falls:
         self.run = run
 
     def __call__(self):
-        return self._becomes_best(self.run.monitored())
-
-    def _becomes_best(self, value):
-        if not value < self.run.best_loss:  # NaN is not
-            return False
-        self.run.keep_if_best(value)
-        return True
+        return self.run.keep_if_best(self.run.monitored())
 
 
 class _FallsWithoutLeaps(_Falls):
@@ -91,7 +85,7 @@ class _FallsWithoutLeaps(_Falls):
     def __call__(self):
         values, bound = self.run.values(), LEAP * np.median(self.values)
         change = float(np.clip(values - self.values, -bound, bound).mean())
-        falls = self._becomes_best(self.run.best_loss + change)
+        falls = self.run.keep_if_best(self.run.best_loss + change)
         if falls:
             self.values = values
         return falls

@@ -194,13 +194,18 @@ class Run:
         return self.batches if self.held_out is None else self.held_out
 
     def keep_if_best(self, value, vector=None):
-        """Remember `vector` if `value` is the smallest so far; count epochs without progress."""
+        """Remember `vector` if `value` is the smallest so far; whether it is.
+
+        Epochs without progress are counted.
+        """
         if not np.isfinite(value):
-            return
+            return False
         self.stale = 0 if value < self.best_loss - self.settings.tol else self.stale + 1
-        if value < self.best_loss:
+        is_best = value < self.best_loss
+        if is_best:
             self.best_loss = value
             self.best[...] = self.vector if vector is None else vector
+        return is_best
 
     def checkpoint(self, H=None):
         """Score the present parameters if there is a way to.

@@ -609,8 +609,7 @@ class DSReconstructor(FittedDynamics):
         longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
         shoots, lengths = self.solver_ == "gauss-newton", [self.sequence_length]
         if self.sequence_length is None:
-            forced = [forced_steps(objective)]
-            wanted = free_steps(series, noise) if shoots else forced
+            wanted = free_steps(series, noise) if shoots else [forced_steps(objective)]
             lengths = sorted({min(steps, longest) for steps in wanted})
         elif self.sequence_length > longest:
             raise ValueError(
