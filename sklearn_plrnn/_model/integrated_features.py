@@ -12,10 +12,12 @@ Regularized units are integrators (A = 1, W = h = 0), so they are given somethin
 5. a reader takes the relu of the integrators;
 6. the readout is solved for on the states that the network itself has.
 
-The best of a few draws on held-out sequences is taken.
+Fast units are drawn a few times; for each draw the integrators, which cost little, many times. What
+is best on held-out sequences is taken.
 """
 
 from functools import singledispatch
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +30,7 @@ from .regularization import integrate
 from .solved_readout import ridge_regression, solve_readout
 
 DRAWS = (separate_units, separate_units, separate_units, reservoir, reservoir)
+INTEGRATOR_DRAWS = 40  # for each of them
 MAX_SEQUENCES = 6000  # more change the solution less than the draw does
 HELD_OUT = 0.25
 SHARE = 0.05  # of the largest singular value; weaker directions are noise
@@ -132,21 +135,31 @@ def _solve(objective, fast, batches, n_integrators, n_readers, rng):
     k = int((s > SHARE * s[0]).sum())
     directions = coefficients @ Vt[:k].T / s[:k]
     coordinates = features @ directions
+    learn_start, n_outputs = objective.learn_start, targets.shape[1]
+    drawn = (
+        _draw(coordinates, wanted, weights, n_outputs, n_integrators, learn_start, rng)
+        for _ in range(INTEGRATOR_DRAWS)
+    )
+    error, D, offset, of_relu = min(drawn, key=itemgetter(0))
+    weights_in = (directions @ D.T).T / scale
+    # Each step adds the drift, also the one whose features come too late to be read.
+    drift = -weights_in @ rate
+    return Integrators(weights_in, drift, offset - drift, of_relu[:, :n_readers].T, error)
+
+
+def _draw(coordinates, wanted, weights, n_outputs, n_integrators, learn_start, rng):
+    """Random integrators: error, directions, offsets, coefficients of their relu."""
+    n, k = coordinates.shape
     D = rng.normal(size=(n_integrators, k))
     D /= np.linalg.norm(D, axis=1, keepdims=True)
     kinks = coordinates[rng.integers(n, size=n_integrators)]
-    offset = -np.sum(D * kinks, axis=1) if objective.learn_start else np.zeros(n_integrators)
-    weights_in = (directions @ D.T).T / scale
+    offset = -np.sum(D * kinks, axis=1) if learn_start else np.zeros(n_integrators)
     integrators = coordinates @ D.T + offset
     design = np.hstack([integrators, np.maximum(integrators, 0)])
     n_train = n - max(1, int(HELD_OUT * n))
-    part = slice(n_train)
-    solution, b = ridge_regression(design[part], wanted[part], weights[part])
-    missed = (design[n_train:] @ solution + b - wanted[n_train:])[:, : targets.shape[1]]
-    readers = solution[n_integrators:, :n_readers].T
-    # Each step adds the drift, also the one whose features come too late to be read.
-    drift = -weights_in @ rate
-    return Integrators(weights_in, drift, offset - drift, readers, float(np.mean(missed**2)))
+    solution, b = ridge_regression(design[:n_train], wanted[:n_train], weights[:n_train])
+    missed = (design[n_train:] @ solution + b - wanted[n_train:])[:, :n_outputs]
+    return float(np.mean(missed**2)), D, offset, solution[n_integrators:]
 
 
 @singledispatch
