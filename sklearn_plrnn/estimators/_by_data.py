@@ -14,6 +14,7 @@ WEIGHT = 0.15  # standard deviation of a weight, as far as is known before
 FORCED = {"observed": 50, "unobserved": 100}  # steps; what is not forced remembers more
 FREE = 10, 100  # steps of windows that run freely, but of a period more
 PER_NOISE = 1000  # by how many they grow with the noise, in standard deviations of X
+PER_SPAN = 3  # by how many, at least, with what delays reach back
 FIRST = 5  # steps, at least, of those from a start that may be poor
 
 
@@ -46,15 +47,17 @@ def forced_steps(objective):
     return FORCED["observed" if is_observed(objective) else "unobserved"]
 
 
-def free_steps(series, noise):
+def free_steps(series, noise, span=0):
     """Steps of windows that run freely over a standardized series with noise (N,), ever more.
 
     The noisier rows are, the more of them it takes to tell where a window started. What is wrong
-    with the length of a period hides in the noise of a part of it: to be followed last.
+    with the length of a period hides in the noise of a part of it: to be followed last. Where rows
+    are delays that reach back by `span`, a window shorter than that holds pieces of the series that
+    have no row in common, and nothing holds their runs together.
     """
-    by_noise = int(np.clip(PER_NOISE * noise.max(), *FREE))
+    usual = max(int(np.clip(PER_NOISE * noise.max(), *FREE)), PER_SPAN * span)
     period = find_period(series.observed, series.lengths, noise)
-    return [by_noise] if period <= by_noise else [by_noise, period]
+    return [usual] if period <= usual else [usual, period]
 
 
 def shorter_first(steps):

@@ -557,13 +557,17 @@ class DSReconstructor(FittedDynamics):
         rows = self._standardized(sequences)
         if self.delay_embedding > 1 and self.delay_lag is None:
             self.delay_lag_ = choose_lag(rows, sequences.lengths)
-        span = (self.delay_embedding_ - 1) * self.delay_lag_
+        span = self._delay_span()
         if span + 2 > sequences.lengths.max():
             raise ValueError(
                 f"delay_embedding={self.delay_embedding} with a lag of {self.delay_lag_} needs a "
                 f"trajectory of at least {span + 2} rows, the longest in X has "
                 f"{sequences.lengths.max()}."
             )
+
+    def _delay_span(self):
+        """Rows by which delays reach back."""
+        return (self.delay_embedding_ - 1) * self.delay_lag_
 
     def _objective(self, n_measured):
         """What the constructor parameters describe, for so many numbers in the columns seen."""
@@ -609,7 +613,9 @@ class DSReconstructor(FittedDynamics):
         longest = min(int(x.lengths.max()) for x in (series, held_out) if x is not None) - 1
         shoots, lengths = self.solver_ == "gauss-newton", [self.sequence_length]
         if self.sequence_length is None:
-            wanted = free_steps(series, noise) if shoots else [forced_steps(objective)]
+            wanted = [forced_steps(objective)]
+            if shoots:
+                wanted = free_steps(series, noise, self._delay_span())
             lengths = sorted({min(steps, longest) for steps in wanted})
         elif self.sequence_length > longest:
             raise ValueError(

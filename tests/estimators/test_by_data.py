@@ -21,6 +21,14 @@ def test_windows_grow_with_noise_within_bounds(rng):
     assert (none, much) == FREE and none < some and twice == 2 * some
 
 
+def test_windows_of_delays_hold_what_they_reach_back(rng):
+    series, clean = series_of(rng.normal(size=(500, 3))), np.zeros(3)
+    assert free_steps(series, clean, span=2) == free_steps(series, clean)
+    (steps,) = free_steps(series, clean, span=40)
+    assert steps > 2 * 40
+    assert free_steps(series, clean, span=80) == [2 * steps]
+
+
 def test_windows_hold_a_period_in_the_end_where_rows_come_back(rng):
     x = np.sqrt(2) * np.sin(2 * np.pi * np.arange(3000) / 220)[:, None]
     x[rng.random(x.shape) < 0.1] = np.nan
