@@ -31,12 +31,12 @@ def simulate(f, params, output, start, n_timesteps, inputs=None, noise=None):
     return np.concatenate(parts), state
 
 
-def assimilate(f, params, readout, rows, known, inputs):
+def assimilate(f, params, readout, start, rows, known, inputs):
     """States (T, M) along one trajectory of rows (T, N), each with its own row taken in.
 
-    What a row determines is taken from it, all else from the model.
+    What a row determines is taken from it, all else from the model or, of the first row, from the
+    state `start` (1, M).
     """
-    start = readout.start(params, rows[:1], known[:1])
     targets, determined = readout.estimate(params, rows[:, None], known[:, None])
     gain = np.broadcast_to(determined, targets.shape).astype(rows.dtype)
     with np.errstate(over="ignore", invalid="ignore"):

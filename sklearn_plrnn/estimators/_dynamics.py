@@ -223,7 +223,8 @@ class FittedDynamics(BasePLRNN):
         readout = self._readout()
         parts = map(sequences.split, (series.targets, series.weights > 0, series.inputs))
         for rows, known, inputs in zip(*parts, strict=True):
-            yield assimilate(f, params, readout, rows, known, inputs), inputs, rows, known
+            start = self._first_state(rows[:1], known[:1])
+            yield assimilate(f, params, readout, start, rows, known, inputs), inputs, rows, known
 
     def _start_at(self, x0, n_trajectories):
         """States (n_trajectories, M) where x0 was just observed."""
@@ -239,13 +240,21 @@ class FittedDynamics(BasePLRNN):
         rows = np.broadcast_to(x0, (n_trajectories, N))
         known = ~np.isnan(rows)
         scaled = np.where(known, Scaling(self.output_mean_, self.output_scale_).apply(rows), 0)
+        unknown = np.zeros((n_trajectories, N * (self.delay_embedding_ - 1)), self.A_.dtype)
+        return self._first_state(
+            np.hstack([scaled, unknown]), np.hstack([known, unknown.astype(bool)])
+        )
+
+    def _first_state(self, rows, known):
+        """States (B, M) at the first rows (B, N) of trajectories, where no row has its delays."""
         if self.delay_embedding_ == 1:
-            return self._readout().start(self._params(), scaled, known)
-        # The delays are those of the state in training that is nearest to what is known of x0.
-        now = self.start_states_[:, :N]
-        distances = np.sum(known[:, None] * (scaled[:, None] - now) ** 2, axis=-1)
+            return self._readout().start(self._params(), rows, known)
+        # What is missing is that of the state in training that is nearest to what is known.
+        N = rows.shape[1]
+        observed = self.start_states_[:, :N]
+        distances = np.sum(known[:, None] * (rows[:, None] - observed) ** 2, axis=-1)
         nearest = self.start_states_[distances.argmin(axis=1)]
-        return np.hstack([np.where(known, scaled, nearest[:, :N]), nearest[:, N:]])
+        return np.hstack([np.where(known, rows, nearest[:, :N]), nearest[:, N:]])
 
     def _ends(self, sequences):
         """Latent states (B, M) after the last rows of trajectories, or of training."""

@@ -531,15 +531,22 @@ class DSReconstructor(FittedDynamics):
     def _look_back(self, sequences):
         """Keep states along the training data, and how well they tell the next row."""
         noise = noise_of(self._series(sequences))
+        if self.delay_embedding_ > 1:  # first rows begin from states in training: so far, from one
+            self.start_states_ = self.initial_state_[None]
+            self.start_states_ = self._some(self._assimilated(sequences))
         trajectories = list(self._assimilated(sequences))
-        states = np.concatenate([states for states, *_ in trajectories])
-        self.last_state_ = states[-1].copy()
-        self.start_states_ = states[:: -(-len(states) // N_START_STATES)].copy()
+        self.last_state_ = trajectories[-1][0][-1].copy()
+        self.start_states_ = self._some(trajectories)
         args = self.to_map(), self._params(), self._readout(), Windows.of(trajectories)
         found = estimate_noise(*args, noise)
         self.observation_noise_, self.process_noise_ = (
             x[: self.n_outputs_] * self.output_scale_ for x in found
         )
+
+    def _some(self, trajectories):
+        """Some of the states along trajectories, from all over them, none that lacks its delays."""
+        states = np.concatenate([states[self._delay_span() :] for states, *_ in trajectories])
+        return states[:: -(-len(states) // N_START_STATES)].copy()
 
     def _learn_scaling(self, sequences):
         observed, inputs = split_columns(sequences.rows, self.input_features_)

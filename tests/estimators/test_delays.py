@@ -53,6 +53,18 @@ def test_shapes_and_units_are_those_of_what_is_measured(first_variable):
     np.testing.assert_allclose(start[0, :2], states[0, :2])
 
 
+def test_one_row_begins_a_run_from_a_state_beside_those_in_training(first_variable):
+    train = [first_variable[:1000], first_variable[1000:1800]]
+    options = {"delay_embedding": 3, "delay_lag": 10, "n_hidden": 20, "random_state": 0}
+    model = DSReconstructor(max_iter=2, **options).fit(train)
+    for row in first_variable[2000::400]:
+        expected = model.simulate(20, x0=row)
+        np.testing.assert_allclose(model.forecast(20, row[None]), expected, rtol=1e-5, atol=1e-8)
+    reached = np.vstack([x[20:] for x in model.transform(train)])
+    for state in model.start_states_:
+        assert np.abs(reached - state).max(axis=1).min() < 1e-6
+
+
 def test_too_many_delays_are_refused(first_variable):
     with pytest.raises(ValueError, match=r"delay_embedding=4 with a lag of 20 needs.*62 rows.*50"):
         DSReconstructor(delay_embedding=4, delay_lag=20).fit(first_variable[:50])

@@ -44,8 +44,9 @@ def test_rows_are_taken_in_where_they_are_known(system, rng):
     readout, rows, inputs = Identity(4, 2), rng.normal(size=(9, 2)), rng.normal(size=(9, 1))
     known = rng.random((9, 2)) < 0.6
     known[4] = False
-    states = simulation.assimilate(f, params, readout, rows, known, inputs)
-    z = readout.start(params, rows[:1], known[:1])[0]
+    start = rng.normal(size=(1, 4))
+    states = simulation.assimilate(f, params, readout, start, rows, known, inputs)
+    z = start[0].copy()
     for t in range(9):
         z = f.step(z) + params["C"] @ inputs[t] if t else z
         z[:2] = np.where(known[t], rows[t], z[:2])
