@@ -22,7 +22,7 @@ def test_the_attractor_is_reconstructed():
     X = make_van_der_pol(3000, random_state=0)
     divergences = []
     for seed in range(3):
-        model = DSReconstructor(n_hidden=30, max_iter=10, n_init=2, random_state=seed)
+        model = DSReconstructor(n_hidden=30, max_iter=10, random_state=seed)
         model.fit(X[:2000])
         free = model.simulate(1500, x0=X[2000])[500:]
         divergences.append(state_space_divergence(X[2000:], free))
@@ -58,7 +58,7 @@ def test_the_default_ridge_is_weaker_the_more_data_there_are():
 def test_runs_from_beside_a_limit_cycle_return_to_it():
     """No row of a clean series is beside it."""
     X = make_van_der_pol(2000, random_state=0)
-    model = DSReconstructor(n_hidden=30, max_iter=20, random_state=3).fit(X)
+    model = DSReconstructor(n_hidden=30, max_iter=12, random_state=3).fit(X)
     away = 0.1 * X.std(axis=0) * np.random.default_rng(0).normal(size=(20, 2))
     runs = [model.simulate(1000, x0=x0)[500:] for x0 in X[::100] + away]
     nearest = NearestNeighbors(n_neighbors=1).fit(X / X.std(axis=0))
@@ -290,7 +290,7 @@ def test_gauss_newton_knows_inputs_and_gaps(options):
     ("settings", "solver"),
     [
         ({"max_iter": 5}, "gauss-newton"),
-        ({"n_hidden": 2000}, "adam"),
+        ({"n_hidden": 500}, "adam"),
         ({"n_components": 5}, "adam"),
         ({"architecture": "plrnn"}, "adam"),
         ({"forcing": "sparse"}, "adam"),
@@ -301,7 +301,7 @@ def test_gauss_newton_knows_inputs_and_gaps(options):
     ],
 )
 def test_auto_shoots_where_the_model_is_small_and_nothing_else_was_asked_for(settings, solver):
-    X = make_lorenz63(3000, random_state=0)
+    X = make_lorenz63(1000, random_state=0)
     assert quick(**settings).fit(X).solver_ == solver
 
 
