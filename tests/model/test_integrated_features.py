@@ -66,6 +66,17 @@ def test_new_sequences_are_answered_without_any_training(make, cell):
     assert error < (0.05 if is_bent else 0.3)  # 1 is chance
 
 
+def test_integrators_are_the_best_of_many(monkeypatch):
+    """A product takes kinks in the right places, which one draw of integrators rarely has."""
+    objective, series, new = objective_of(M=24), task(make_multiplication), {}
+    later = task(make_multiplication, seed=1)
+    for draws in (1, 40):
+        monkeypatch.setattr(integrated_features, "INTEGRATOR_DRAWS", draws)
+        starts = [start(objective, series, seed) for seed in range(5)]
+        new[draws] = [mean_error(objective, params, later) for params in starts]
+    assert np.mean(new[40]) < 0.7 * np.mean(new[1])
+
+
 def test_unequal_lengths():
     lengths = np.random.default_rng(0).integers(30, 51, 1500)
     objective = objective_of()
