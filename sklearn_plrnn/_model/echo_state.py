@@ -8,7 +8,7 @@ few draws is taken.
 
 import numpy as np
 
-from .fast_units import reservoir
+from .fast_units import bounding_box, reservoir
 from .solved_readout import solve_readout
 
 N_DRAWS = 4
@@ -17,16 +17,17 @@ RIDGES = (1e-2,)  # large readout weights would make any step of the other param
 
 def echo_state(objective, series, batches, rng):
     """Parameters of the start."""
-    draws = [_draw(objective, series, batches, rng) for _ in range(N_DRAWS)]
+    box = bounding_box(series)
+    draws = [_draw(objective, series, box, batches, rng) for _ in range(N_DRAWS)]
     values = [_value(objective, params, batches) for params in draws]
     return draws[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
 
 
-def _draw(objective, series, batches, rng):
+def _draw(objective, series, box, batches, rng):
     units, M = objective.penalty.units, objective.cell.n_components
     others = np.setdiff1d(np.arange(M), units)
     params = objective.init(rng, series.inputs.dtype)
-    fast = reservoir(series, len(others), rng, has_clock=False)
+    fast = reservoir(series, box, len(others), rng, has_clock=False)
     A, W, h, C = np.ones(M), np.zeros((M, M)), np.zeros(M), np.zeros((M, series.inputs.shape[1]))
     A[others], h[others], C[others], W[np.ix_(others, others)] = fast.A, fast.h, fast.C, fast.W
     params = objective.cell.embed(params, A, W, h) | {"C": C}

@@ -1,4 +1,7 @@
-"""Random units that show what is in the inputs: each by itself, or as a reservoir with memory."""
+"""Random units that show what is in the inputs: each by itself, or as a reservoir with memory.
+
+They are drawn for a series and its `bounding_box`, which takes a pass through the data.
+"""
 
 from typing import NamedTuple
 
@@ -19,16 +22,22 @@ class FastUnits(NamedTuple):
     tick: float  # of the clock, which runs to 1 on average
 
 
-def separate_units(series, n_units, rng):
+def bounding_box(series):
+    """Least and largest values (2, K) of standardized inputs."""
+    ends = np.stack([x(series.inputs, axis=0) for x in (np.min, np.max)])
+    return series.standardize(ends).astype(float)
+
+
+def separate_units(series, box, n_units, rng):
     """Units that see the inputs and nothing else."""
-    C, kinks = _weights_and_kinks(series, n_units, rng)
+    C, kinks = _weights_and_kinks(series, box, n_units, rng)
     zero = np.zeros((n_units, n_units))
     return FastUnits(zero[0], zero, -(C * kinks).sum(axis=1), C, None, _tick(series))
 
 
-def reservoir(series, n_units, rng, has_clock=True):
+def reservoir(series, box, n_units, rng, has_clock=True):
     """Leaky units of many time constants, weakly coupled, that may also read a clock."""
-    C, kinks = _weights_and_kinks(series, n_units, rng)
+    C, kinks = _weights_and_kinks(series, box, n_units, rng)
     A = np.exp(-1 / np.exp(rng.uniform(np.log(0.3), np.log(LONGEST), n_units)))
     W = rng.normal(0, COUPLING / np.sqrt(n_units), (n_units, n_units))
     np.fill_diagonal(W, 0)
@@ -41,12 +50,10 @@ def reservoir(series, n_units, rng, has_clock=True):
     return FastUnits(A, W * gain[:, None], h * gain, C * gain[:, None], clock, _tick(series))
 
 
-def _weights_and_kinks(series, n_units, rng):
+def _weights_and_kinks(series, box, n_units, rng):
     """Input weights, and kinks half on data points and half within their bounding box."""
     points = series.gather(rng.integers(len(series.inputs), size=n_units)).astype(float)
-    low, high = (
-        series.standardize(x(series.inputs, axis=0)).astype(float) for x in (np.min, np.max)
-    )
+    low, high = box
     span = np.where(high > low, high - low, 1.0)
     C = rng.normal(size=points.shape) / span
     boxed = rng.random(n_units) < 0.5

@@ -12,11 +12,12 @@ Regularized units are integrators (A = 1, W = h = 0), so they are given somethin
 5. a reader takes the relu of the integrators;
 6. the readout is solved for on the states that the network itself has.
 
-Fast units are drawn a few times; for each draw the integrators, which cost little, many times. What
-is best on held-out sequences is taken.
+Fast units are drawn many times, for one draw in three may be useless, and tried on some of the
+sequences; for the best few, the integrators are drawn many times, too. What is best on held-out
+sequences is taken.
 """
 
-from functools import singledispatch
+from functools import partial, singledispatch
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -24,17 +25,27 @@ import numpy as np
 import scipy.linalg
 
 from .._recurrence import PiecewiseLinearMap, Workspace, propagate
-from .fast_units import reservoir, separate_units
+from .fast_units import bounding_box, reservoir, separate_units
 from .losses import CrossEntropy, SquaredError
 from .regularization import integrate
 from .solved_readout import ridge_regression, solve_readout
 
-DRAWS = (separate_units, separate_units, separate_units, reservoir, reservoir)
-INTEGRATOR_DRAWS = 40  # for each of them
-MAX_SEQUENCES = 6000  # more change the solution less than the draw does
+DRAWS = (separate_units,) * 12 + (reservoir,) * 4
+FINALISTS = 3  # of these, after a trial
 HELD_OUT = 0.25
 SHARE = 0.05  # of the largest singular value; weaker directions are noise
 PENALTY = 0.01  # of the error, what the integrators' couplings may add to it
+
+
+class Effort(NamedTuple):
+    """What is spent on the integrators of some fast units."""
+
+    n_sequences: int
+    n_draws: int
+
+
+TRIAL = Effort(1000, 5)
+FULL = Effort(6000, 40)  # more sequences change the solution less than the draw does
 
 
 class Integrators(NamedTuple):
@@ -55,12 +66,13 @@ def integrated_features(objective, series, batches, rng):
     fast_units, reader_units = np.split(others, [len(others) - n_readers])
     params = objective.init(rng, series.inputs.dtype)
     best = None
-    for draw in DRAWS if len(fast_units) and len(units) > 1 else ():
-        fast = draw(series, len(fast_units), rng)
-        n_integrators = len(units) - (fast.clock is not None)
-        found = _solve(objective, fast, batches, n_integrators, n_readers, rng)
-        if found is not None and (best is None or found.error < best[1].error):
-            best = fast, found
+    if len(fast_units) and len(units) > 1:
+        box = bounding_box(series)
+        drawn = [draw(series, box, len(fast_units), rng) for draw in DRAWS]
+        solve = partial(_solve, objective, batches, n_readers, rng)
+        tried = _by_error([(fast, solve(fast, TRIAL)) for fast in drawn])
+        solved = _by_error([(fast, solve(fast, FULL)) for fast, _ in tried[:FINALISTS]])
+        best = solved[0] if solved else None
     integrate(objective.cell, params, units)
     if best is not None:
         places = units, fast_units, reader_units
@@ -69,6 +81,11 @@ def integrated_features(objective, series, batches, rng):
         params |= {"initial_state": start} if objective.learn_start else {}
         params = {name: np.asarray(x, series.inputs.dtype) for name, x in params.items()}
     return solve_readout(objective, params, batches)
+
+
+def _by_error(solved):
+    """Pairs of fast units and their integrators, the best first; none that predict nothing."""
+    return sorted((x for x in solved if x[1] is not None), key=lambda x: x[1].error)
 
 
 def _sums(fast, batches, n_sequences, rng):
@@ -111,9 +128,10 @@ def _last_steps(batch):
     return T - 1 - np.argmax((batch.weights > 0).any(axis=-1)[::-1], axis=0)
 
 
-def _solve(objective, fast, batches, n_integrators, n_readers, rng):
+def _solve(objective, batches, n_readers, rng, fast, effort):
     """`Integrators` for the features of these fast units, or None where they predict nothing."""
-    sums, steps, targets, weights = _sums(fast, batches, MAX_SEQUENCES, rng)
+    n_integrators = len(objective.penalty.units) - (fast.clock is not None)
+    sums, steps, targets, weights = _sums(fast, batches, effort.n_sequences, rng)
     counted = weights > 0
     sums, steps, targets, weights = (x[counted] for x in (sums, steps, targets, weights))
     n = len(sums)
@@ -138,7 +156,7 @@ def _solve(objective, fast, batches, n_integrators, n_readers, rng):
     learn_start, n_outputs = objective.learn_start, targets.shape[1]
     drawn = (
         _draw(coordinates, wanted, weights, n_outputs, n_integrators, learn_start, rng)
-        for _ in range(INTEGRATOR_DRAWS)
+        for _ in range(effort.n_draws)
     )
     error, D, offset, of_relu = min(drawn, key=itemgetter(0))
     weights_in = (directions @ D.T).T / scale

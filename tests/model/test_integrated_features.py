@@ -71,7 +71,8 @@ def test_integrators_are_the_best_of_many(monkeypatch):
     objective, series, new = objective_of(M=24), task(make_multiplication), {}
     later = task(make_multiplication, seed=1)
     for draws in (1, 40):
-        monkeypatch.setattr(integrated_features, "INTEGRATOR_DRAWS", draws)
+        effort = integrated_features.FULL._replace(n_draws=draws)
+        monkeypatch.setattr(integrated_features, "FULL", effort)
         starts = [start(objective, series, seed) for seed in range(5)]
         new[draws] = [mean_error(objective, params, later) for params in starts]
     assert np.mean(new[40]) < 0.7 * np.mean(new[1])
