@@ -238,12 +238,9 @@ class FittedDynamics(BasePLRNN):
                 "(trajectory, observed variable)."
             )
         rows = np.broadcast_to(x0, (n_trajectories, N))
-        known = ~np.isnan(rows)
-        scaled = np.where(known, Scaling(self.output_mean_, self.output_scale_).apply(rows), 0)
-        unknown = np.zeros((n_trajectories, N * (self.delay_embedding_ - 1)), self.A_.dtype)
-        return self._first_state(
-            np.hstack([scaled, unknown]), np.hstack([known, unknown.astype(bool)])
-        )
+        scaled = Scaling(self.output_mean_, self.output_scale_).apply(rows)
+        alone = np.ones(n_trajectories, int)
+        return self._first_state(*self._with_delays(scaled, alone))
 
     def _first_state(self, rows, known):
         """States (B, M) at the first rows (B, N) of trajectories, where no row has its delays."""
@@ -309,16 +306,20 @@ class FittedDynamics(BasePLRNN):
 
     def _series(self, sequences):
         """Standardized rows, delays beside them; what is missing has value and weight zero."""
-        delays = self.delay_embedding_, self.delay_lag_
-        rows = embed(self._standardized(sequences), sequences.lengths, *delays)
-        known = ~np.isnan(rows)
+        rows, known = self._with_delays(self._standardized(sequences), sequences.lengths)
         _, inputs = split_columns(sequences.rows, self.input_features_)
         return Series(
             Scaling(self.input_mean_, self.input_scale_).apply(inputs),
             sequences.lengths,
-            np.where(known, rows, 0),
+            rows,
             known.astype(rows.dtype),
         )
+
+    def _with_delays(self, rows, lengths):
+        """Rows of trajectories, delays beside them, zero where missing; and which are known."""
+        rows = embed(rows, lengths, self.delay_embedding_, self.delay_lag_)
+        known = ~np.isnan(rows)
+        return np.where(known, rows, 0), known
 
 
 def _checked(quantiles):
