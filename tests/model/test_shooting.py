@@ -51,10 +51,8 @@ def distance_to_kinks(goal, params, batch):
 
 PARTS = [
     (cell, readout, M, missing, n_inputs)
-    for cell, (readout, M), (missing, n_inputs) in product(
-        CELLS,
-        [("identity", 2), ("identity", 4), ("affine", 2), ("relu", 2)],
-        [(0.0, 0), (0.2, K)],
+    for cell, (readout, M), missing, n_inputs in product(
+        CELLS, [("identity", 2), ("identity", 4), ("affine", 2), ("relu", 2)], [0.0, 0.2], [0, K]
     )
 ]
 
