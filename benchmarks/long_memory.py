@@ -19,7 +19,8 @@ sequences, and all of them, those of the test too, are cut to lengths from T/2 t
 (``--tasks mnist permuted``) is read from ``--mnist``, by default ../shared/data/mnist.npz, or
 fetched by `sklearn.datasets.fetch_openml`; its models are *ours*, `RegularizedPLRNNClassifier` with
 alpha = 5 for ``--epochs`` on all 60 000 digits, *ours-0* the same without the regularizer, and
-*larger* with 128 units (18 000 parameters).
+*larger* with 128 units (18 000 parameters). ``--shifted`` adds that many copies of every digit to
+those to train on, each moved by up to a pixel.
 """
 
 import argparse
@@ -125,6 +126,9 @@ def classify(task, T, model, seed, options):
     X, y, X_test, y_test = mnist(options.mnist, permuted=task == "permuted")
     rng = np.random.default_rng(seed)
     kept = rng.permutation(len(X))[: options.n_train if options.quick else len(X)]
+    X, y = X[kept], y[kept]
+    copies = [moved(X, rng) for _ in range(options.shifted)]
+    X, y = np.concatenate([X, *copies]), np.tile(y, 1 + options.shifted)
     begin = time.perf_counter()
     fitted = RegularizedPLRNNClassifier(
         random_state=seed,
@@ -132,7 +136,7 @@ def classify(task, T, model, seed, options):
         max_iter=options.epochs,
         verbose=options.verbose,
         **CLASSIFIERS[model],
-    ).fit(X[kept], y[kept])
+    ).fit(X, y)
     seconds = time.perf_counter() - begin
     log_p = fitted.predict_log_proba(X_test)[np.arange(len(y_test)), y_test]
     accuracy = fitted.score(X_test, y_test)
@@ -162,14 +166,23 @@ def mnist(path, permuted):
     return X, parts[1].astype(int), X_test, parts[3].astype(int)
 
 
+def moved(X, rng):
+    """Every image moved by a pixel or none, at random, up or down and left or right."""
+    images = X.reshape(-1, 28, 28)
+    around = np.pad(images, [(0, 0), (1, 1), (1, 1)], constant_values=X.min())
+    rows, columns = rng.integers(3, size=(2, len(X)))
+    windows = np.lib.stride_tricks.sliding_window_view(around, (28, 28), axis=(1, 2))
+    return windows[np.arange(len(X)), rows, columns].reshape(X.shape)
+
+
 def run_one(task, T, model, seed, options):
     """Run unless its file is there."""
-    noisy = "-noisy" if options.noisy else ""
+    variant = "-noisy" if options.noisy else "-shifted" if options.shifted else ""
     once(
-        RESULTS / f"{task}{noisy}-{T}-{model}-{seed}.json",
+        RESULTS / f"{task}{variant}-{T}-{model}-{seed}.json",
         answer if task in TASKS else classify,
         (task, T, model, seed, options),
-        {"task": task + noisy, "T": T, "model": model, "seed": seed},
+        {"task": task + variant, "T": T, "model": model, "seed": seed},
     )
 
 
@@ -237,11 +250,14 @@ def main():
         "--budget", type=float, default=300.0, help="seconds of first-order methods"
     )
     parser.add_argument("--epochs", type=int, default=100, help="on MNIST")
+    parser.add_argument("--shifted", type=int, default=0, help="moved copies of MNIST's digits")
     parser.add_argument("--mnist", default=str(MNIST))
     parser.add_argument("--verbose", action="store_true", help="show the progress on MNIST")
     parser.add_argument("--noisy", action="store_true")
     parser.add_argument("--quick", action="store_true", help="short sequences, three seeds")
     options = parser.parse_args()
+    if options.shifted and options.tasks != ["mnist"]:
+        parser.error("--shifted is for --tasks mnist: other sequences are not images")
     if options.what != "run":
         return {"table": table, "figure": figure}[options.what]()
     lengths = options.lengths or (QUICK if options.quick else LENGTHS)
