@@ -49,6 +49,8 @@ class Shifts:
     def epoch(self, rng):
         return self._batches(rng.permutation(self.shifts))
 
+    covering = epoch
+
     def ordered(self):
         return self._batches(self.shifts)
 

@@ -25,18 +25,21 @@ import autograd.numpy as anp
 import numpy as np
 
 from .._recurrence import Workspace, propagate
-from .._recurrence.sensitivities import forward_sensitivities, normal_equations
+from .._recurrence.sensitivities import forward_sensitivities, gram
 from .curvature import gradient_vector, to_parameters
 from .objective import Batch, Objective, first_batches
 from .turns import in_turns
 
-NUMBERS_PER_SEQUENCE = 50  # asked for; windows are many and small, and all their rows count
+NUMBERS_PER_SEQUENCE = 250  # asked for, up to all; windows are many, and all their rows count
 NUMBERS_PER_PARAMETER = 50  # in the matrix, at least; windows may overlap
 WINDOWS_PER_PARAMETER = 2 / 3  # the same, but for numbers that were measured only once
 PIECE = 5000  # steps of windows that are handled together
 MIN_PIECE = 50  # windows
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
-FIRST_ROWS = 2  # to which start states are fitted before all rows of a window
+FIRST_ROWS = 2  # to which start states are fitted, at least, before all rows of a window
+GROWTH = 4.0  # times that errors of the start grow before more rows count
+LONGER = 1.5  # times as many rows then, at least
+USUAL = 0.9  # of windows, in which they grow no faster
 INNER_STEPS = 8  # for the start states, at most
 SETTLED = 1e-3  # promised fall of windows' errors, relative, below which starts are left as is
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
@@ -46,6 +49,7 @@ TOLERATED = 10  # variances of noise; more is a spike too early or too late, whi
 BESIDE = 0.03, 0.1  # standard deviations of states beside the attractor, between them the noise
 RETURN = 5  # steps, at most, that windows run from there
 STEPS_BESIDE = 1.0  # of a window, that such a run counts for
+ONE_IN_BESIDE = 4  # of such runs is enough in the matrix
 LOST = 10.0  # mean squared error from which a window counts as lost, and teaches nothing
 
 
@@ -64,7 +68,8 @@ class Runs(NamedTuple):
     start: np.ndarray  # (B, M)
     errors: np.ndarray  # (B,)
     found: Windows
-    weight: float
+    weight: float = 1.0
+    one_in: int = 1  # so many goes into the matrix
 
 
 class Shooting(NamedTuple):
@@ -109,13 +114,13 @@ class Shooting(NamedTuple):
     def _all_runs(self, params, batch):
         """Those of windows from their best start states, and of their beginnings from beside."""
         start, errors, found = self.best_starts(params, batch)
-        yield Runs(batch, start, errors, found, 1.0)
+        yield Runs(batch, start, errors, found)
         weight = STEPS_BESIDE / len(batch.targets)
         away = np.random.default_rng(0).normal(0, self.beside, start.shape)
         start, batch = start + away.astype(start.dtype), _part(batch, RETURN)
         found = self._run(params, batch, start)
         fixed = found._replace(of_start=found.of_start[..., :0])
-        yield Runs(batch, start, _errors(found, len(start)), fixed, weight)
+        yield Runs(batch, start, _errors(found, len(start)), fixed, weight, ONE_IN_BESIDE)
 
     def best_starts(self, params, batch):
         """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
@@ -123,11 +128,24 @@ class Shooting(NamedTuple):
         What fits the first few rows is where the fit of more of them begins: an error that is far
         from its minimum after many steps has others nearby, in a spike too early or too late.
         """
-        start, T = self._suggested(params, batch), len(batch.targets)
-        for n_timesteps in _doubled(FIRST_ROWS, T):
+        start = self._suggested(params, batch)
+        for n_timesteps in self._stages(params, batch, start):
             beginning = _part(batch, n_timesteps)
             start, errors, found = self._nearest_starts(params, beginning, start)
         return start, errors, found
+
+    def _stages(self, params, batch, start):
+        """Ever more steps, what the start does being `GROWTH` times as much each time."""
+        T, N = len(batch.targets), batch.targets.shape[2]
+        of_start = self._run(params, batch, start).of_start[:, : (T + 1) * N]
+        sizes = np.linalg.norm(of_start.reshape(len(start), T + 1, -1), axis=2)
+        usual = np.nan_to_num(np.quantile(np.nan_to_num(sizes, nan=np.inf), USUAL, axis=0))
+        level = np.log(np.maximum.accumulate(usual) + np.finfo(usual.dtype).tiny) / np.log(GROWTH)
+        stages = [FIRST_ROWS]
+        for t in range(FIRST_ROWS + 1, T):
+            if level[t + 1] > level[stages[-1]] + 1 and t >= LONGER * stages[-1]:
+                stages.append(t)
+        return [*stages[1:], T]
 
     def _nearest_starts(self, params, batch, start):
         """The same by damped steps from `start`, until they no longer promise to lower errors."""
@@ -238,26 +256,23 @@ class Shooting(NamedTuple):
     def _normal_equations(self, params, batches, n_sequences, n_samples, rng, n_threads=1):
         """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
         curved, others = self._parted(params, batches, n_sequences)
-        of_rows = lambda piece: normal_equations(self._rows(params, piece))
-        of_windows = lambda piece: (self._gradient(params, piece),)
-        n_curved, H, of_curved = _total(of_rows, curved, n_threads, [0.0, 0.0])
-        n_others, of_others = _total(of_windows, others, n_threads, [0.0])
-        n_windows = n_curved + n_others
-        H, gradient = to_parameters(self.objective, params, H / n_curved, of_curved / n_windows)
-        return H, gradient + of_others / n_windows
+        both = partial(self._matrix_and_gradient, params)
+        alone = lambda piece: (self._gradient(params, self._all_runs(params, piece)),)
+        n_curved, H, of_curved = _total(both, curved, n_threads, [0.0, 0.0])
+        n_others, of_others = _total(alone, others, n_threads, [0.0])
+        H, of_penalties = to_parameters(self.objective, params, H / n_curved, 0.0)
+        return H, (of_curved + of_others) / (n_curved + n_others) + of_penalties
 
     def _parted(self, params, batches, n_sequences):
         """Pieces of windows for matrix and gradient, and of more for the gradient alone."""
         batches = iter(batches)
         first = next(batches)
         n_numbers = self._enough_for_matrix(params, first.targets[:, 0].size)
-        n_asked = max(NUMBERS_PER_SEQUENCE * n_sequences, n_numbers)
+        n_asked = max(min(NUMBERS_PER_SEQUENCE * n_sequences, self.n_measured), n_numbers)
         taken = _enough(itertools.chain([first], batches), n_asked)
-        n_curved = len(_enough(taken, n_numbers))
-        return (
-            list(itertools.chain.from_iterable(map(_pieces, x)))
-            for x in (taken[:n_curved], taken[n_curved:])
-        )
+        pieces = list(itertools.chain.from_iterable(map(_pieces, taken)))
+        n_curved = len(_enough(pieces, n_numbers))
+        return pieces[:n_curved], pieces[n_curved:]
 
     def _enough_for_matrix(self, params, of_window):
         """How many measured numbers the matrix needs, there being so many in a window."""
@@ -269,35 +284,43 @@ class Shooting(NamedTuple):
         """Of windows' errors, by how much what they count grows with them."""
         return runs.weight / (1 + runs.errors[kept] / self.tolerated)
 
-    def _rows(self, params, whole):
-        """Derivatives (R, entries) and residuals (R,) of windows, off what their starts can do.
+    def _matrix_and_gradient(self, params, piece):
+        """Of windows: J'J of all entries, and the gradient in the order of the parameters."""
+        of_windows = list(self._all_runs(params, piece))
+        return gram(self._rows(params, of_windows)), self._gradient(params, of_windows)
 
-        Derivatives are many numbers: of few windows at a time, and in single precision, for which
-        a matrix that steps are damped in and a gradient have no need. Residuals keep theirs.
+    def _rows(self, params, of_windows):
+        """Derivatives (R, entries) of runs, off what their starts can do.
+
+        They are many numbers: of few windows at a time, and in single precision, for which a matrix
+        that steps are damped in has no need.
         """
         n_entries, workspace = sum(x.size for x in params.values()), Workspace()
         single = {name: _single(x) for name, x in params.items()}
-        for runs in self._all_runs(params, whole):
+        for runs in of_windows:
             kept = np.flatnonzero(runs.errors < LOST)
+            chosen = kept[:: runs.one_in]
+            share = len(kept) / max(len(chosen), 1)
             n_together = max(1, MAX_NUMBERS // (runs.found.residuals.shape[1] * n_entries))
-            for i in range(0, len(kept), n_together):
-                now = kept[i : i + n_together]
+            for i in range(0, len(chosen), n_together):
+                now = chosen[i : i + n_together]
                 batch = Batch(*map(_single, _part(runs.batch, windows=now)))
-                start = _single(runs.start[now])
-                J = self._run(single, batch, start, True, workspace).of_parameters
-                root = np.sqrt(self._shares(runs, now))[:, None, None]
+                J = self._run(
+                    single, batch, _single(runs.start[now]), True, workspace
+                ).of_parameters
+                root = np.sqrt(share * self._shares(runs, now))[:, None, None]
                 Q = np.linalg.qr(runs.found.of_start[now])[0]
-                r = _off(Q, root * runs.found.residuals[now][..., None])
-                J = _off(_single(Q), _single(root) * J)
-                yield J.reshape(-1, J.shape[-1]), r.ravel()
+                yield _off(_single(Q), _single(root) * J).reshape(-1, J.shape[-1])
 
-    def _gradient(self, params, batch):
-        """The gradient of the same windows alone, in the order of the parameters, no penalties."""
-        return sum(self._gradient_of_runs(params, x) for x in self._all_runs(params, batch))
+    def _gradient(self, params, of_windows):
+        """The gradient of windows alone, in the order of the parameters, no penalties."""
+        return sum(self._gradient_of_runs(params, x) for x in of_windows)
 
     def _gradient_of_runs(self, params, runs):
         """The same of some runs."""
         kept, readout = runs.errors < LOST, self.objective.readout
+        if not kept.any():
+            return 0.0
         batch, T = _part(runs.batch, windows=kept), len(runs.batch.targets)
         start, r, of_start = runs.start[kept], runs.found.residuals[kept], runs.found.of_start[kept]
         r = _off(np.linalg.qr(of_start)[0], r[..., None])[..., 0]
@@ -373,14 +396,6 @@ def _total(work, pieces, n_threads, totals):
 
 def _n_windows(batch):
     return batch.targets.shape[1]
-
-
-def _doubled(first, last):
-    """`first`, twice as much and so on, and `last`."""
-    while first < last:
-        yield first
-        first *= 2
-    yield last
 
 
 def _part(batch, n_timesteps=None, windows=slice(None)):

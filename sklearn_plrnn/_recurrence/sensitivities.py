@@ -149,18 +149,32 @@ def _own_rows(S, columns, width):
     return np.einsum("bmmk->bmk", S[:, :, columns].reshape(B, M, M, width))
 
 
-def normal_equations(blocks):
-    """``sum J'J`` and ``sum J'r`` over `blocks` of (J, r), made one after another; 0 of none.
+def gram(blocks):
+    """``sum J'J`` over `blocks` J (rows, P), made one after another; 0 of none.
 
-    J is (rows, P). Products are made in its precision, sums in double precision.
+    Products are made in the precision of J, sums in double precision.
     """
     H = None
-    for J, r in blocks:
+    for J in blocks:
         if H is None:
-            H, gradient = np.zeros((J.shape[1], J.shape[1])), np.zeros(J.shape[1])
+            H = np.zeros((J.shape[1], J.shape[1]))
         syrk = get_blas_funcs("syrk", (J,))
         for i in range(0, len(J), ROWS):
-            rows = slice(i, i + ROWS)
-            H += syrk(1.0, J[rows].T)
-            gradient += J[rows].T @ r[rows].astype(J.dtype, copy=False)
-    return (0.0, 0.0) if H is None else (H + np.triu(H, 1).T, gradient)
+            H += syrk(1.0, J[i : i + ROWS].T)
+    return 0.0 if H is None else H + np.triu(H, 1).T
+
+
+def normal_equations(blocks):
+    """The same of `blocks` (J, r), and ``sum J'r``."""
+    gradient = 0.0
+
+    def jacobians():
+        nonlocal gradient
+        for J, r in blocks:
+            for i in range(0, len(J), ROWS):
+                rows = slice(i, i + ROWS)
+                product = J[rows].T @ r[rows].astype(J.dtype, copy=False)
+                gradient = gradient + product.astype(float)
+            yield J
+
+    return gram(jacobians()), gradient

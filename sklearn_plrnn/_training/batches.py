@@ -157,6 +157,8 @@ class SequenceBatches:
         """Batches of all windows, shuffled."""
         return self._batches(self._windows, rng.permutation(len(self._windows.first)))
 
+    covering = epoch
+
     def ordered(self):
         """Batches of all windows, in order."""
         return self._batches(self._windows, np.arange(len(self._windows.first)))
@@ -237,11 +239,6 @@ class WindowBatches:
         """How many windows there are to be drawn."""
         return int(self._starts_until[-1])
 
-    @property
-    def n_apart(self):
-        """How many of them share no rows."""
-        return -(-self.n_windows // self._length)
-
     def epoch(self, rng):
         """Batches of random windows."""
         for _ in range(self._n_batches):
@@ -251,6 +248,17 @@ class WindowBatches:
                 noise = rng.normal(0, self._noise, shape).astype(batch.inputs.dtype)
                 batch = batch._replace(noise=noise)
             yield batch
+
+    def covering(self, rng):
+        """Batches of windows that share no steps, in random order, of all rows before any again."""
+        size, starts = self._batch_size, np.empty(0, int)
+        n_phases = min(self._length, self.n_windows)
+        for _ in range(self._n_batches):
+            while len(starts) < size:
+                more = np.arange(rng.integers(n_phases), self.n_windows, self._length)
+                starts = np.append(starts, rng.permutation(more))
+            yield self._gather(starts[:size])
+            starts = starts[size:]
 
     def ordered(self):
         """Batches of windows that follow one another and cover all rows once."""

@@ -5,7 +5,9 @@ one rate cannot serve, the curvature can. Steps are damped in proportion to the 
 1963) and accepted only if the monitored value falls, which is that of held-out sequences where
 there are enough: on the sequences that a step was computed from, a rare unstable one may go unseen.
 Of windows of a noisy series none is to decide: in a few a spike is fitted at another time whenever
-parameters change at all, and their values leap by more than a step lowers the mean.
+parameters change at all, and their values leap by more than a step lowers the mean. Little is left
+to gain in a loss that is mostly noise, of which checkpoints may still get better: the best one so
+far keeps training going.
 From a poor start long windows have many wrong minima: where batches have longer ones to offer,
 those at hand serve until they teach little, or have had their share of the iterations.
 """
@@ -22,11 +24,9 @@ PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
-PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
+PROGRESS_ABOVE_NOISE = 2e-3  # the same where noise is most of the loss
 PROGRESS_OF_SHORTER = 5e-3  # and, at least, before windows have their full length
 LEAP = 0.5  # of the median window's value; no window counts for having changed by more
-MAX_EFFORT = 8  # times as many sequences, in the end, to find it
-MAX_COVER = 4  # times that their windows cover the data, then
 
 
 def gauss_newton(run, rng):
@@ -34,10 +34,9 @@ def gauss_newton(run, rng):
     curvature, settings = run.curvature(), run.settings
     is_noisy = run.select is not None  # checkpoints are scored, the loss may be noise by now
     progress = PROGRESS_ABOVE_NOISE if is_noisy else PROGRESS
-    fewest = SEQUENCES_PER_PARAMETER * run.vector.size
-    damping, idle, n_sequences, n_longer = run.recall(
-        damping=FIRST_DAMPING, idle=0, n_sequences=fewest, n_longer=0
-    )
+    n_sequences = SEQUENCES_PER_PARAMETER * run.vector.size
+    n_samples = max(1, -(-n_sequences // run.batches.n_windows))
+    damping, idle, n_longer = run.recall(damping=FIRST_DAMPING, idle=0, n_longer=0)
     share = SHARE_OF_SHORTER * settings.max_iter / max(run.batches.n_longer, 1)
     for _ in range(n_longer):
         run.take_longer()
@@ -46,23 +45,21 @@ def gauss_newton(run, rng):
     while run.n_iter < settings.max_iter and idle < MAX_IDLE and not run.stopped:
         run.begin_epoch()
         before = run.best_loss
-        n_samples = max(1, -(-n_sequences // run.batches.n_windows))
-        H, gradient = curvature(run.params, run.batches.epoch(rng), n_sequences, n_samples, rng)
+        batches = run.batches.covering(rng)
+        H, gradient = curvature(run.params, batches, n_sequences, n_samples, rng)
         damping = _descend(run, falls, H, gradient, damping)
         is_shorter = run.batches.n_longer > 0
         least = max(progress, PROGRESS_OF_SHORTER) if is_shorter else progress
         idle = 0 if run.best_loss < (1 - least) * before else idle + 1
-        if is_noisy and idle and not is_shorter:
-            # What is left to gain may be less than the chance in so few.
-            most = min(MAX_EFFORT * fewest, MAX_COVER * run.batches.n_apart)
-            n_sequences = max(min(2 * n_sequences, most), n_sequences)
         last = idle == MAX_IDLE or run.n_iter + 1 == settings.max_iter
         run.end_epoch(run.best_loss, run.best_loss, np.nan, last, H)
+        if not is_shorter and run.best_loss < before and run.is_at_best_checkpoint:
+            idle = 0
         is_due = idle == IDLE_BEFORE_LONGER or run.n_iter >= share * (n_longer + 1)
         if is_shorter and is_due and not last:
             run.lengthen()
             falls, idle, n_longer = test(run), 0, n_longer + 1
-        run.hand_out(rng, damping=damping, idle=idle, n_sequences=n_sequences, n_longer=n_longer)
+        run.hand_out(rng, damping=damping, idle=idle, n_longer=n_longer)
 
 
 class _Falls:

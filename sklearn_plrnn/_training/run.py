@@ -226,6 +226,16 @@ class Run:
         self.checkpoints.append(flatten(params)[0])
         self.checkpoint_scores.append(score)
 
+    @property
+    def is_at_best_checkpoint(self):
+        """Whether the latest checkpoint has the best scores, finite ones."""
+        scores = self.checkpoint_scores
+        return (
+            bool(scores)
+            and np.isfinite(scores[-1]).all()
+            and best_product(scores) == len(scores) - 1
+        )
+
     def exploded(self, value):
         """Whether `value` is not finite, or absurd beside the start and the targets themselves."""
         reference = self.start_value if np.isfinite(self.start_value) else 1.0

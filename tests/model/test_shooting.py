@@ -7,6 +7,7 @@ import pytest
 
 from sklearn_plrnn._model import shooting
 from sklearn_plrnn._model.cells import CELLS, make_cell
+from sklearn_plrnn._model.curvature import to_parameters
 from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
@@ -80,6 +81,13 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
     # The second time the batch is met, it only adds to the gradient.
     twice = goal.curvature()(params, [batch, batch], 10**9, 1, rng)[1]
     np.testing.assert_allclose(twice, gradient, rtol=1e-6, atol=1e-9)
+    # The rows of the matrix give the same gradient.
+    runs = next(goal._all_runs(params, batch))
+    J = np.concatenate(list(goal._rows(params, [runs])))
+    r = np.sqrt(goal._shares(runs, slice(None)))[:, None] * runs.found.residuals
+    from_rows = to_parameters(goal.objective, params, 0.0, J.T @ r.ravel())[1]
+    tolerance = 1e-4 * np.abs(gradient).max()
+    np.testing.assert_allclose(from_rows, gradient, rtol=1e-4, atol=tolerance)
     vector, slopes = flatten(params)
     vector[...], step = gradient, 1e-5
     for name, x in params.items():
@@ -219,12 +227,26 @@ def test_windows_are_as_well_taken_a_few_at_a_time_and_by_any_number_of_threads(
         np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-8 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("n_windows", [8, 9])
+def test_a_few_runs_from_beside_stand_for_all_in_the_matrix(n_windows, rng, monkeypatch):
+    goal, params, batch = problem(rng, "shallow", "identity", M=3)
+    goal = goal._replace(beside=0.0)
+    alike = shooting._part(batch, windows=np.zeros(n_windows, int))
+    few = goal.curvature()(params, [alike], 1, 1, rng)
+    monkeypatch.setattr(shooting, "ONE_IN_BESIDE", 1)
+    every = goal.curvature()(params, [alike], 1, 1, rng)
+    for x, expected in zip(few, every, strict=True):
+        np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
+    monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)
+    assert np.abs(goal.curvature()(params, [alike], 1, 1, rng)[0] - every[0]).max() > 0.01
+
+
 def test_the_matrix_is_of_more_windows_where_these_are_long(rng, monkeypatch):
     """Four times as many numbers, in the same number of windows, but not more than there are."""
     taken = []
     monkeypatch.setattr(shooting, "NUMBERS_PER_PARAMETER", 0)
-    monkeypatch.setattr(Shooting, "_rows", lambda self, p, piece: taken.append(piece) or iter([]))
-    monkeypatch.setattr(shooting, "normal_equations", lambda rows: (np.eye(1), np.zeros(1)))
+    counted = lambda self, params, piece: taken.append(piece) or (np.eye(1), np.zeros(1))
+    monkeypatch.setattr(Shooting, "_matrix_and_gradient", counted)
     monkeypatch.setattr(shooting, "to_parameters", lambda objective, params, H, g: (H, g))
     goal, params, batch = problem(rng, "plrnn", "identity")
     n_parameters = sum(x.size for x in params.values())

@@ -36,7 +36,7 @@ class Bend:
 class OneBatch:
     """A single batch that holds one number, by which targets are shifted."""
 
-    is_single, n_windows, n_apart, target_power, n_longer = True, 1, 1, 1.0, 0
+    is_single, n_windows, target_power, n_longer = True, 1, 1.0, 0
 
     def __init__(self, shift=0.0):
         self.shift = shift
@@ -45,7 +45,7 @@ class OneBatch:
         x = np.full((1, 1, 1), self.shift)
         return iter([Batch(x, x, x)])
 
-    epoch = ordered = lambda self, rng=None: self.whole()
+    epoch = covering = ordered = lambda self, rng=None: self.whole()
 
 
 def run(objective=None, held_out=None, max_iter=50, **options):
@@ -128,16 +128,23 @@ def test_it_stops_when_progress_is_slow(monkeypatch):
     assert run(max_iter=100).n_iter == gauss_newton.MAX_IDLE
 
 
-class Leaping(Bend):
-    """Of many windows two leap whenever parameters change; those without a target count nothing."""
+class Windows(Bend):
+    """The same in many windows; those without a target count nothing."""
+
+    def values(self, params, batch):
+        return self.value(params, batch) * batch.weights.any(axis=(0, 2))
 
     def buffered(self, n_threads=1):
-        def values(params, batch):
-            values = self.value(params, batch) * batch.weights.any(axis=(0, 2))
-            values[:2] += 1e4 * np.sin(1e8 * params["x"].sum()) ** 2
-            return values
+        return self.values, None
 
-        return values, None
+
+class Leaping(Windows):
+    """Two of them leap whenever parameters change."""
+
+    def values(self, params, batch):
+        values = super().values(params, batch)
+        values[:2] += 1e4 * np.sin(1e8 * params["x"].sum()) ** 2
+        return values
 
 
 class ManyWindows(OneBatch):
@@ -168,3 +175,24 @@ def test_windows_that_leap_hold_up_no_step(n_empty, monkeypatch):
     np.testing.assert_allclose(fit().params["x"], [3, 0], atol=1e-3)
     monkeypatch.setattr(gauss_newton, "LEAP", np.inf)
     assert abs(fit().params["x"][0] - 3) > 0.1
+
+
+class Ordered(Alike):
+    """Each checkpoint is better than the one before, or worse."""
+
+    def __init__(self, is_better):
+        self.score, self.factor = 1.0, 0.99 if is_better else 1.01
+
+    def __call__(self, params):
+        self.score *= self.factor
+        return self.score, self.score
+
+
+def test_it_goes_on_as_long_as_checkpoints_get_better(monkeypatch):
+    monkeypatch.setattr(gauss_newton, "FIRST_DAMPING", 1e4)
+    monkeypatch.setattr(gauss_newton, "DAMPING", (1e4, 1e4))
+    fit = lambda is_better: run(
+        Windows(), batches=ManyWindows(10, 0), select=Ordered(is_better), max_iter=20
+    )
+    assert fit(True).n_iter == 20
+    assert fit(False).n_iter == gauss_newton.MAX_IDLE < 20
