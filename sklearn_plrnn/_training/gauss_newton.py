@@ -24,7 +24,7 @@ PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
 SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
-PROGRESS_ABOVE_NOISE = 2e-3  # the same where noise is most of the loss
+PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
 PROGRESS_OF_SHORTER = 5e-3  # and, at least, before windows have their full length
 LEAP = 0.5  # of the median window's value; no window counts for having changed by more
 
