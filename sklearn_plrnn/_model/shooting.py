@@ -129,27 +129,19 @@ class Shooting(NamedTuple):
         from its minimum after many steps has others nearby, in a spike too early or too late.
         """
         start = self._suggested(params, batch)
-        for n_timesteps in self._stages(params, batch, start):
+        found = self._run(params, batch, start)
+        for n_timesteps in _stages(found, *batch.targets.shape):
             beginning = _part(batch, n_timesteps)
-            start, errors, found = self._nearest_starts(params, beginning, start)
-        return start, errors, found
+            start, found = self._nearest_starts(params, beginning, start)[0], None
+        return self._nearest_starts(params, batch, start, found)
 
-    def _stages(self, params, batch, start):
-        """Ever more steps, what the start does being `GROWTH` times as much each time."""
-        T, N = len(batch.targets), batch.targets.shape[2]
-        of_start = self._run(params, batch, start).of_start[:, : (T + 1) * N]
-        sizes = np.linalg.norm(of_start.reshape(len(start), T + 1, -1), axis=2)
-        usual = np.nan_to_num(np.quantile(np.nan_to_num(sizes, nan=np.inf), USUAL, axis=0))
-        level = np.log(np.maximum.accumulate(usual) + np.finfo(usual.dtype).tiny) / np.log(GROWTH)
-        stages = [FIRST_ROWS]
-        for t in range(FIRST_ROWS + 1, T):
-            if level[t + 1] > level[stages[-1]] + 1 and t >= LONGER * stages[-1]:
-                stages.append(t)
-        return [*stages[1:], T]
+    def _nearest_starts(self, params, batch, start, found=None):
+        """The same by damped steps from `start`, until they no longer promise to lower errors.
 
-    def _nearest_starts(self, params, batch, start):
-        """The same by damped steps from `start`, until they no longer promise to lower errors."""
-        start, found = start.copy(), self._run(params, batch, start)
+        `found` are the runs from there, if they are known; they are overwritten.
+        """
+        found = self._run(params, batch, start) if found is None else found
+        start = start.copy()
         B, errors, damping = len(start), _errors(found, len(start)), np.full(len(start), DAMPING)
         moving = np.arange(B)
         for _ in range(INNER_STEPS):
@@ -305,9 +297,8 @@ class Shooting(NamedTuple):
             for i in range(0, len(chosen), n_together):
                 now = chosen[i : i + n_together]
                 batch = Batch(*map(_single, _part(runs.batch, windows=now)))
-                J = self._run(
-                    single, batch, _single(runs.start[now]), True, workspace
-                ).of_parameters
+                start = _single(runs.start[now])
+                J = self._run(single, batch, start, True, workspace).of_parameters
                 root = np.sqrt(share * self._shares(runs, now))[:, None, None]
                 Q = np.linalg.qr(runs.found.of_start[now])[0]
                 yield _off(_single(Q), _single(root) * J).reshape(-1, J.shape[-1])
@@ -396,6 +387,19 @@ def _total(work, pieces, n_threads, totals):
 
 def _n_windows(batch):
     return batch.targets.shape[1]
+
+
+def _stages(found, n_timesteps, n_windows, n_outputs):
+    """Ever more steps, fewer than all, from one to the next of which errors of starts grow."""
+    of_start = found.of_start[:, : (n_timesteps + 1) * n_outputs]
+    sizes = np.linalg.norm(of_start.reshape(n_windows, n_timesteps + 1, -1), axis=2)
+    usual = np.nan_to_num(np.quantile(np.nan_to_num(sizes, nan=np.inf), USUAL, axis=0))
+    level = np.log(np.maximum.accumulate(usual) + np.finfo(usual.dtype).tiny) / np.log(GROWTH)
+    stages = [FIRST_ROWS]
+    for t in range(FIRST_ROWS + 1, n_timesteps):
+        if level[t + 1] > level[stages[-1]] + 1 and t >= LONGER * stages[-1]:
+            stages.append(t)
+    return stages[1:]
 
 
 def _part(batch, n_timesteps=None, windows=slice(None)):
