@@ -40,6 +40,8 @@ FIRST_ROWS = 2  # to which start states are fitted, at least, before all rows of
 GROWTH = 4.0  # times that errors of the start grow before more rows count
 LONGER = 1.5  # times as many rows then, at least
 USUAL = 0.9  # of windows, in which they grow no faster
+FINER = 1.5, 1.25  # times as many rows, for windows that were missed, in two tries
+CHANCE = 4.0  # standard deviations of errors from their median, from which windows were missed
 INNER_STEPS = 8  # for the start states, at most
 SETTLED = 1e-3  # promised fall of windows' errors, relative, below which starts are left as is
 DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
@@ -127,10 +129,25 @@ class Shooting(NamedTuple):
 
         What fits the first few rows is where the fit of more of them begins: an error that is far
         from its minimum after many steps has others nearby, in a spike too early or too late.
+        Windows that fit worse than others, and not by chance, are tried again with rows that come
+        in smaller portions.
         """
-        start = self._suggested(params, batch)
-        found = self._run(params, batch, start)
-        for n_timesteps in _stages(found, *batch.targets.shape):
+        suggested = self._suggested(params, batch)
+        found = self._run(params, batch, suggested)
+        stages = _stages(found, *batch.targets.shape)
+        best = self._staged_starts(params, batch, suggested, stages, found)
+        for growth in FINER:
+            missed = np.flatnonzero(best[1] > _by_chance(best[1], batch))
+            if len(missed) == 0:
+                break
+            part, stages = _part(batch, windows=missed), _portions(growth, len(batch.targets))
+            start, _, found = self._staged_starts(params, part, suggested[missed], stages)
+            _take_better(best, (start, _errors(found, _n_windows(batch)), found), missed)
+        return best
+
+    def _staged_starts(self, params, batch, start, stages, found=None):
+        """The same from `start` by way of ever more rows; `found` as in `_nearest_starts`."""
+        for n_timesteps in stages:
             beginning = _part(batch, n_timesteps)
             start, found = self._nearest_starts(params, beginning, start)[0], None
         return self._nearest_starts(params, batch, start, found)
@@ -141,9 +158,8 @@ class Shooting(NamedTuple):
         `found` are the runs from there, if they are known; they are overwritten.
         """
         found = self._run(params, batch, start) if found is None else found
-        start = start.copy()
-        B, errors, damping = len(start), _errors(found, len(start)), np.full(len(start), DAMPING)
-        moving = np.arange(B)
+        B, moving, damping = len(start), np.arange(len(start)), np.full(len(start), DAMPING)
+        best = start, errors, _ = start.copy(), _errors(found, B), found
         for _ in range(INNER_STEPS):
             now = Windows(found.residuals[moving], found.of_start[moving], None)
             step, promised = _damped_step(now, damping[moving])
@@ -153,14 +169,9 @@ class Shooting(NamedTuple):
                 break
             trial = start[moving] - step
             at_trial = self._run(params, _part(batch, windows=moving), trial)
-            after = _errors(at_trial, B)
-            is_better = after < errors[moving]
-            better = moving[is_better]
-            start[better], errors[better] = trial[is_better], after[is_better]
-            for x, new in zip(found[:2], at_trial[:2], strict=True):
-                x[better] = new[is_better]
+            is_better = _take_better(best, (trial, _errors(at_trial, B), at_trial), moving)
             damping[moving] *= np.where(is_better, 0.1, 10)
-        return start, errors, found
+        return best
 
     def _suggested(self, params, batch):
         return self.objective.readout.start(params, batch.observed[0], batch.known[0])
@@ -400,6 +411,31 @@ def _stages(found, n_timesteps, n_windows, n_outputs):
         if level[t + 1] > level[stages[-1]] + 1 and t >= LONGER * stages[-1]:
             stages.append(t)
     return stages[1:]
+
+
+def _portions(growth, n_timesteps):
+    """Ever more steps, fewer than all, each so many times the last, but one more at least."""
+    stages, t = [], FIRST_ROWS
+    while (t := max(t + 1, int(growth * t))) < n_timesteps:
+        stages.append(t)
+    return stages
+
+
+def _by_chance(errors, batch):
+    """What errors of windows that are fitted alike do not exceed."""
+    n_numbers = max(np.count_nonzero(batch.weights) / _n_windows(batch), 1)
+    return (1 + CHANCE * np.sqrt(2 / n_numbers)) * np.median(errors)
+
+
+def _take_better(best, others, windows):
+    """Put start states, errors and runs of some windows in place of worse ones; which are."""
+    (start, errors, found), (its_start, its_errors, its_found) = best, others
+    is_better = its_errors < errors[windows]
+    better = windows[is_better]
+    start[better], errors[better] = its_start[is_better], its_errors[is_better]
+    for x, new in zip(found[:2], its_found[:2], strict=True):
+        x[better] = new[is_better]
+    return is_better
 
 
 def _part(batch, n_timesteps=None, windows=slice(None)):

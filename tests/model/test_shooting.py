@@ -151,11 +151,11 @@ def test_start_states_are_better_than_noisy_rows(rng):
     assert errors[0] < errors[1]
 
 
-def test_starts_of_chaotic_windows_are_not_lost_in_wrong_minima(rng):
-    noise, n_steps, n_windows = 0.02, 12, 100
+def tent_map(rng, n_steps, n_windows=100, noise=0.02):
+    """Its parameters as a network, and noisy windows of it; errors double with every step."""
     rows = [rng.uniform(-0.9, 0.9, size=(n_windows, 1))]
     for _ in range(n_steps):
-        rows.append(1 - 1.9 * np.abs(rows[-1]))  # a tent map, errors grow 2000 times
+        rows.append(1 - 1.9 * np.abs(rows[-1]))
     rows = np.array(rows) + noise * rng.normal(size=(n_steps + 1, n_windows, 1))
     cell, readout = make_cell("shallow", n_components=1, n_hidden=2), READOUTS["identity"](1, 1)
     params = {
@@ -170,8 +170,27 @@ def test_starts_of_chaotic_windows_are_not_lost_in_wrong_minima(rng):
     known = np.ones_like(weights, bool)
     batch = Batch(np.empty((n_steps, n_windows, 0)), rows[1:], weights, rows[:-1], known)
     objective = Objective(cell, readout, ManifoldAttractor(0.0, regularized_units(1, 1, 0.5)), 0)
-    _, errors, _ = Shooting(objective).best_starts(params, batch)
-    assert np.mean(errors < 3 * noise**2) > 0.9
+    return Shooting(objective), params, batch
+
+
+def test_starts_of_chaotic_windows_are_not_lost_in_wrong_minima(rng, monkeypatch):
+    monkeypatch.setattr(shooting, "FINER", ())
+    _, errors, _ = Shooting.best_starts(*tent_map(rng, n_steps=12))
+    assert np.mean(errors < 3 * 0.02**2) > 0.9
+
+
+def test_windows_that_were_missed_are_found_in_smaller_portions(rng, monkeypatch):
+    goal, params, batch = tent_map(rng, n_steps=6)
+    monkeypatch.setattr(shooting, "_stages", lambda *args: [])
+    share = lambda errors: np.mean(errors < 3 * 0.02**2)
+    start, errors, found = goal.best_starts(params, batch)
+    assert share(errors) > 0.9
+    again = goal._run(params, batch, start)
+    for x, expected in zip(found[:2], again[:2], strict=True):
+        np.testing.assert_allclose(x, expected)
+    np.testing.assert_allclose(errors, shooting._errors(again, len(start)))
+    monkeypatch.setattr(shooting, "FINER", ())
+    assert share(goal.best_starts(params, batch)[1]) < 0.7
 
 
 def test_a_lost_window_teaches_nothing(rng):
