@@ -82,9 +82,10 @@ class Shooting(NamedTuple):
     tolerated: float = 1.0  # squared error from which windows count by its logarithm
     beside: np.ndarray | float = BESIDE[0]  # (M,), standard deviations of states from best ones
     n_measured: float = np.inf  # numbers, in all the training series
+    tries_again: bool = True  # where windows were missed; with few data, models come out worse
 
     @classmethod
-    def of(cls, objective, noise, n_measured):
+    def of(cls, objective, noise, n_measured, tries_again=True):
         """Weights as the inverse variances of the noise (N,) of variables."""
         precision = precision_of(noise)
         tolerated, objective = TOLERATED / precision.mean(), objective._replace(forcing=None)
@@ -92,7 +93,8 @@ class Shooting(NamedTuple):
         beside = np.full(objective.cell.n_components, noise.mean(), dtype=float)
         beside[:n_observed] = noise[:n_observed]
         beside = np.clip(beside, *BESIDE)
-        return cls(objective, precision / precision.mean(), tolerated, beside, n_measured)
+        precision /= precision.mean()
+        return cls(objective, precision, tolerated, beside, n_measured, tries_again)
 
     def buffered(self, n_threads=1):
         """Values of windows as a function of params and batch; no gradient for first order."""
@@ -136,7 +138,7 @@ class Shooting(NamedTuple):
         found = self._run(params, batch, suggested)
         stages = _stages(found, *batch.targets.shape)
         best = self._staged_starts(params, batch, suggested, stages, found)
-        for growth in FINER:
+        for growth in FINER if self.tries_again else ():
             missed = np.flatnonzero(best[1] > _by_chance(best[1], batch))
             if len(missed) == 0:
                 break

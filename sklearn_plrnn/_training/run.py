@@ -211,7 +211,7 @@ class Run:
         """Score the present parameters if there is a way to.
 
         With the Gauss-Newton matrix `H` of this iteration, ``select.amended`` may know of others
-        nearby, which are taken if they score better; training goes on from where it was.
+        nearby, and which of the two it prefers by their scores. Training goes on from where it was.
         """
         if self.select is None:
             return
@@ -221,7 +221,7 @@ class Run:
         if amended is not None:
             amended = {name: x.astype(self.vector.dtype) for name, x in amended.items()}
             its_score = score_of(amended)
-            if best_product([its_score, score]) == 0:
+            if self.select.prefers_amended(its_score, score):
                 params, score = amended, its_score
         self.checkpoints.append(flatten(params)[0])
         self.checkpoint_scores.append(score)

@@ -37,6 +37,7 @@ MAX_TIMES = 10  # that runs of parameters to be kept are longer, up to the lengt
 CAUGHT = 0.5  # of the quietest spread in the data
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
+AS_GOOD = 2.0  # times the product of scores, within which it is chance which one is smaller
 FAR = 10.0  # times the largest values of the data: where no run must get
 
 
@@ -111,15 +112,28 @@ class FreeRunScores(NamedTuple):
             return None
         return without_attractors(self.objective, params, H, loss, self.rows)
 
+    def prefers_amended(self, score, of_given):
+        """Whether to keep amended parameters with `score`, beside that of those that were given.
+
+        If these are to last, they are kept only if they are clearly better: the fixed point will
+        catch a run some day, even if it has caught none yet.
+        """
+        as_good = AS_GOOD if self._times_longer > 1 else 1.0
+        return bool(np.prod(score) <= as_good * np.prod(of_given))
+
     def lasts(self, params):
         """Whether none of many runs as long as the data is caught or diverges.
 
         True where nothing is known of that, or the scores have asked it already.
         """
-        n_times = min(sum(map(len, self.segments)) // TRIED, MAX_TIMES)
-        if self.quietest is None or len(self.rows) == 0 or n_times < 2:
-            return True
-        return self._share_caught(params, n_times) == 0
+        return self._times_longer < 2 or self._share_caught(params, self._times_longer) == 0
+
+    @property
+    def _times_longer(self):
+        """How many times longer runs are of parameters that are to last, 0 if none are."""
+        if self.quietest is None or len(self.rows) == 0:
+            return 0
+        return min(sum(map(len, self.segments)) // TRIED, MAX_TIMES)
 
     def _share_caught(self, params, n_times=1):
         """Of many runs from all over the data, those that are caught or diverge."""

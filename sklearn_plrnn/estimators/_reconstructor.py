@@ -500,7 +500,8 @@ class DSReconstructor(FittedDynamics):
         objective = self._forced(objective, select.noise)
         size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
         lengths, noise = self._windows(objective, train, held_out, select.noise), select.noise
-        if shoots and are_few(n_measured, objective):
+        is_scarce = are_few(n_measured, objective)
+        if shoots and is_scarce:
             lengths.append(lengths[-1])  # of smoothed rows, and then as they were measured
             smoothed, left = smooth(train)
             train, noise = train._replace(smoothed=smoothed), noise * np.sqrt(left)
@@ -517,7 +518,7 @@ class DSReconstructor(FittedDynamics):
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
         if shoots:
-            goal = Shooting.of(objective, noise, n_measured)
+            goal = Shooting.of(objective, noise, n_measured, tries_again=not is_scarce)
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
         data = train, held_out, make_batches, sequences
         return self._train(objective, *data, task, select, **options)

@@ -88,6 +88,15 @@ def test_a_model_is_asked_whether_its_runs_last_as_long_as_the_data():
     assert scores_of(drifting).lasts(slowly)
 
 
+@pytest.mark.parametrize(("n_rows", "as_good"), [(60_000, 1.9), (9000, 0.9)])
+def test_amended_parameters_are_kept_unless_worse_by_more_than_chance(n_rows, as_good):
+    """That is by nothing, where nobody asks whether the given ones last."""
+    prefers, given = scores_of(circle(n_rows)).prefers_amended, (0.5, 0.2)
+    assert prefers((0.5, 0.2 * as_good), given) and prefers((0.5 * as_good, 0.2), given)
+    assert not prefers((0.5 * 1.1, 0.2 * (as_good + 0.1)), given)
+    assert prefers(given, (np.inf, np.inf)) and not prefers((np.inf, np.inf), given)
+
+
 def test_gaps_and_trajectories_do_not_confuse():
     x = circle(2000)
     weights = (np.random.default_rng(0).random(x.shape) < 0.9).astype(float)

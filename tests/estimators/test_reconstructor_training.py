@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_plrnn import DSReconstructor
+from sklearn_plrnn._model import shooting
 from sklearn_plrnn._model.cells import CELLS
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn.datasets import make_lorenz63, make_van_der_pol
@@ -43,6 +44,18 @@ def test_training_begins_with_smoothed_rows_where_they_are_few(monkeypatch):
         monkeypatch.setattr(_by_data, "FEW", few)
         kinks = -model.fit(X).h2_ / np.linalg.norm(model.W2_, axis=1)
         assert np.std(kinks) == pytest.approx(spread, rel=0.2)
+
+
+def test_missed_windows_are_tried_again_but_where_data_are_few(monkeypatch):
+    X, tries = make_lorenz63(2000, noise=0.02, random_state=0), []
+    portions = lambda *args: tries.append(args) or []
+    monkeypatch.setattr(shooting, "_portions", portions)
+    model = DSReconstructor(n_hidden=20, solver="gauss-newton", max_iter=0, random_state=0)
+    for few in (1, 10_000):
+        monkeypatch.setattr(_by_data, "FEW", few)
+        tries.clear()
+        model.fit(X)
+        assert bool(tries) == (few == 1)
 
 
 def test_the_default_ridge_is_weaker_the_more_data_there_are():
@@ -249,10 +262,10 @@ def test_an_interrupt_keeps_the_best_so_far(lorenz, monkeypatch):
 @pytest.mark.parametrize("form", FORMS)
 def test_gauss_newton_improves_on_the_start(form, monkeypatch):
     monkeypatch.setattr(_by_data, "FEW", 0)  # losses on smoothed rows would be others
-    noisy = make_lorenz63(600, noise=0.02, random_state=0)
+    noisy = make_lorenz63(4000, noise=0.02, random_state=0)
     test = make_lorenz63(400, random_state=1)
-    X = np.split(noisy, [100, 250, 500]) if form == "list" else FORMS[form](noisy)
-    options = {"n_hidden": 20, "sequence_length": 5, "random_state": 0}
+    X = np.split(noisy, [600, 1600, 3300]) if form == "list" else FORMS[form](noisy)
+    options = {"n_hidden": 20, "sequence_length": 10, "random_state": 0}
     start = DSReconstructor(max_iter=0, **options).fit(X)
     model = DSReconstructor(solver="gauss-newton", max_iter=6, **options).fit(X)
     assert model.solver_ == "gauss-newton"

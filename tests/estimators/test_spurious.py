@@ -135,17 +135,22 @@ def test_fixed_points_beside_the_data_are_left_alone():
 
 
 class Scores:
-    """Prefers large entries, or whatever is amended to."""
+    """Prefers large entries, or whatever is amended to unless that is half of what was given."""
 
     def __init__(self, amended):
         self.amended = lambda params, H, loss: amended
+
+    def prefers_amended(self, score, of_given):
+        return score[0] < 2 * of_given[0]
 
     def __call__(self, params):
         return 1 / params["x"][0], 1.0
 
 
-@pytest.mark.parametrize(("amended", "kept"), [(None, 2.0), (3.0, 3.0), (1.0, 2.0)])
-def test_a_checkpoint_is_the_better_of_what_is_and_what_is_amended(amended, kept):
+@pytest.mark.parametrize(
+    ("amended", "kept"), [(None, 2.0), (3.0, 3.0), (1.5, 1.5), (0.5, 2.0), (np.nan, 2.0)]
+)
+def test_a_checkpoint_is_what_is_given_or_what_is_amended(amended, kept):
     class Nothing:
         saved = {}
 
