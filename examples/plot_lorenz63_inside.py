@@ -50,9 +50,10 @@ for point in points:
     )
 
 # %%
-# The three are there, and no others, each within a tenth of a standard deviation, though rows on
-# the attractor keep away from them, and few transients pass: in the wings runs turn around the
-# fixed points, and the origin is inferred from how they part above it.
+# The three are there, each within a tenth of a standard deviation, though rows on the attractor
+# keep away from them, and few transients pass: in the wings runs turn around the fixed points, and
+# the origin is inferred from how they part above it. Others, if there are any, lie far from all
+# rows.
 #
 # In the wings the true points are saddles, but hardly: what is near spirals out by a factor of
 # 1.001 each step. So close to the points, where there are no data, the model is not as exact as

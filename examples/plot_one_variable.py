@@ -61,10 +61,11 @@ for axis, title, run, color in zip(
 axes[0].set_ylabel(rf"$x_{{t-{lag}}}$")
 
 # %%
-# The model's fixed points are computed, not searched for by running it. Where the system would rest
-# it shows one value in all three delays: for the Lorenz system 0 and the two square roots of 72. Of
-# the model's, three are these. The others are where no row of the series ever came, and nothing
-# told the model what to do there.
+# The model's fixed points are computed, not searched for by running it. Where the system would
+# rest it shows one value in all three delays: for the Lorenz system 0 and the two square roots of
+# 72. The model has a point near each of these, within a tenth of the range of x, less exact than
+# where all variables are measured: no row of the series comes to any of them. Where there are
+# others, nothing told the model what to do there.
 
 points = fixed_points(model)
 for point in points:
