@@ -4,10 +4,10 @@ Integrators make a problem stiff: a weight changed by 1e-3 moves a sum over 1000
 one rate cannot serve, the curvature can. Steps are damped in proportion to the diagonal (Marquardt
 1963) and accepted only if the monitored value falls, which is that of held-out sequences where
 there are enough: on the sequences that a step was computed from, a rare unstable one may go unseen.
-Of windows of a noisy series none is to decide: in a few a spike is fitted at another time whenever
-parameters change at all, and their values leap by more than a step lowers the mean. Little is left
-to gain in a loss that is mostly noise, of which checkpoints may still get better: the best one so
-far keeps training going.
+Of windows of a noisy series none is to decide: where a start is found in another minimum, a spike
+at another time, the value leaps by more than a step lowers the mean. Little is left to gain in a
+loss that is mostly noise, of which checkpoints may still get better: the best one so far keeps
+training going.
 From a poor start long windows have many wrong minima: where batches have longer ones to offer,
 those at hand serve until they teach little, or have had their share of the iterations.
 """

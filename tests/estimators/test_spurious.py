@@ -148,7 +148,7 @@ class Scores:
 
 
 @pytest.mark.parametrize(
-    ("amended", "kept"), [(None, 2.0), (3.0, 3.0), (1.5, 1.5), (0.5, 2.0), (np.nan, 2.0)]
+    ("amended", "kept"), [(None, 2.0), (3.0, 3.0), (1.5, 1.5), (1.0, 2.0), (np.nan, 2.0)]
 )
 def test_a_checkpoint_is_what_is_given_or_what_is_amended(amended, kept):
     class Nothing:
