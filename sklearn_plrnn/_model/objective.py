@@ -36,6 +36,10 @@ class Batch(NamedTuple):
         """Whether there are targets for the last step only."""
         return len(self.targets) < len(self.inputs)
 
+    def part(self, n_timesteps=None, windows=slice(None)):
+        """The first steps of a batch, or some of its windows."""
+        return Batch(*(None if x is None else x[:n_timesteps, windows] for x in self))
+
 
 def first_batches(batches, n_enough, count):
     """Those of batches that come first, until ``count(batch)`` adds up to so much."""

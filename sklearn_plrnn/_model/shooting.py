@@ -1,15 +1,15 @@
 """Multiple shooting: how well free runs of short windows fit the data, and how that curves.
 
 A window runs freely from a state of its own, which no noisy row is to fix: a few damped
-Gauss-Newton steps find, for every window by itself, the state from which the run fits best. In the
-normal equations of the parameters that state is eliminated; what parameters do is projected onto
-the complement of what the start can do (variable projection, Golub and Pereyra 1973; QR of dz_t /
-dz_0). The matrix comes from some of the windows only, though of many where they are long, for rows
-of one window tell much the same: whether a step is right depends on the gradient, and that of many
-more is cheap, for it takes one pass backward and no derivative of single rows. Rows that were not
-measured have weight zero. What a window does not determine, such as units that are not
-observed, a weak prior ties to the state that the readout suggests for its first row, and this
-teaches the readout where unobserved units start.
+Gauss-Newton steps find the state from which the run fits best (`starts`). In the normal equations
+of the parameters that state is eliminated; what parameters do is projected onto the complement of
+what the start can do (variable projection, Golub and Pereyra 1973; QR of dz_t / dz_0). The matrix
+comes from some of the windows only, though of many where they are long, for rows of one window tell
+much the same: whether a step is right depends on the gradient, and that of many more is cheap, for
+it takes one pass backward and no derivative of single rows. Rows that were not measured have weight
+zero. What a window does not determine, such as units that are not observed, a weak prior ties to
+the state that the readout suggests for its first row, and this teaches the readout where unobserved
+units start.
 
 Windows hold no state but those on the attractor: as far as they tell, a run that is a little beside
 it may go anywhere. So each window is also begun from a state beside its best one, and what a few
@@ -28,6 +28,7 @@ from .._recurrence import Workspace, propagate
 from .._recurrence.sensitivities import forward_sensitivities, gram
 from .curvature import gradient_vector, to_parameters
 from .objective import Batch, Objective, first_batches
+from .starts import LOST, Windows, best_starts, errors_of
 from .turns import in_turns
 
 NUMBERS_PER_SEQUENCE = 250  # asked for, up to all; windows are many, and all their rows count
@@ -36,15 +37,6 @@ WINDOWS_PER_PARAMETER = 2 / 3  # the same, but for numbers that were measured on
 PIECE = 5000  # steps of windows that are handled together
 MIN_PIECE = 50  # windows
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
-FIRST_ROWS = 2  # to which start states are fitted, at least, before all rows of a window
-GROWTH = 4.0  # times that errors of the start grow before more rows count
-LONGER = 1.5  # times as many rows then, at least
-USUAL = 0.9  # of windows, in which they grow no faster
-FINER = 1.5, 1.25  # times as many rows, for windows that were missed, in two tries
-CHANCE = 4.0  # standard deviations of errors from their median, from which windows were missed
-INNER_STEPS = 8  # for the start states, at most
-SETTLED = 1e-3  # promised fall of windows' errors, relative, below which starts are left as is
-DAMPING = 1e-3  # of them, to begin with, in units of the diagonal
 PRIOR = {"observed": 1e-6, "unobserved": 1e-2}  # weights beside that of a measured number
 SURE = 0.01  # standard deviation of noise below which variables count alike
 TOLERATED = 10  # variances of noise; more is a spike too early or too late, which few rows decide
@@ -52,15 +44,6 @@ BESIDE = 0.03, 0.1  # standard deviations of states beside the attractor, betwee
 RETURN = 5  # steps, at most, that windows run from there
 STEPS_BESIDE = 1.0  # of a window, that such a run counts for
 ONE_IN_BESIDE = 4  # of such runs is enough in the matrix
-LOST = 10.0  # mean squared error from which a window counts as lost, and teaches nothing
-
-
-class Windows(NamedTuple):
-    """Free runs of B windows: residuals with the prior's, and derivatives of R residuals."""
-
-    residuals: np.ndarray  # (B, R), half their sum of squares is the value
-    of_start: np.ndarray  # (B, R, M)
-    of_parameters: np.ndarray | None  # (B, R, entries)
 
 
 class Runs(NamedTuple):
@@ -121,59 +104,15 @@ class Shooting(NamedTuple):
         yield Runs(batch, start, errors, found)
         weight = STEPS_BESIDE / len(batch.targets)
         away = np.random.default_rng(0).normal(0, self.beside, start.shape)
-        start, batch = start + away.astype(start.dtype), _part(batch, RETURN)
+        start, batch = start + away.astype(start.dtype), batch.part(RETURN)
         found = self._run(params, batch, start)
         fixed = found._replace(of_start=found.of_start[..., :0])
-        yield Runs(batch, start, _errors(found, len(start)), fixed, weight, ONE_IN_BESIDE)
+        yield Runs(batch, start, errors_of(found, len(start)), fixed, weight, ONE_IN_BESIDE)
 
     def best_starts(self, params, batch):
-        """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
-
-        What fits the first few rows is where the fit of more of them begins: an error that is far
-        from its minimum after many steps has others nearby, in a spike too early or too late.
-        Windows that fit worse than others, and not by chance, are tried again with rows that come
-        in smaller portions.
-        """
-        suggested = self._suggested(params, batch)
-        found = self._run(params, batch, suggested)
-        stages = _stages(found, *batch.targets.shape)
-        best = self._staged_starts(params, batch, suggested, stages, found)
-        for growth in FINER if self.tries_again else ():
-            missed = np.flatnonzero(best[1] > _by_chance(best[1], batch))
-            if len(missed) == 0:
-                break
-            part, stages = _part(batch, windows=missed), _portions(growth, len(batch.targets))
-            start, _, found = self._staged_starts(params, part, suggested[missed], stages)
-            _take_better(best, (start, _errors(found, _n_windows(batch)), found), missed)
-        return best
-
-    def _staged_starts(self, params, batch, start, stages, found=None):
-        """The same from `start` by way of ever more rows; `found` as in `_nearest_starts`."""
-        for n_timesteps in stages:
-            beginning = _part(batch, n_timesteps)
-            start, found = self._nearest_starts(params, beginning, start)[0], None
-        return self._nearest_starts(params, batch, start, found)
-
-    def _nearest_starts(self, params, batch, start, found=None):
-        """The same by damped steps from `start`, until they no longer promise to lower errors.
-
-        `found` are the runs from there, if they are known; they are overwritten.
-        """
-        found = self._run(params, batch, start) if found is None else found
-        B, moving, damping = len(start), np.arange(len(start)), np.full(len(start), DAMPING)
-        best = start, errors, _ = start.copy(), _errors(found, B), found
-        for _ in range(INNER_STEPS):
-            now = Windows(found.residuals[moving], found.of_start[moving], None)
-            step, promised = _damped_step(now, damping[moving])
-            is_moving = (promised * B > SETTLED * errors[moving]) | (errors[moving] == LOST)
-            moving, step = moving[is_moving], step[is_moving]
-            if len(moving) == 0:
-                break
-            trial = start[moving] - step
-            at_trial = self._run(params, _part(batch, windows=moving), trial)
-            is_better = _take_better(best, (trial, _errors(at_trial, B), at_trial), moving)
-            damping[moving] *= np.where(is_better, 0.1, 10)
-        return best
+        """States (B, M) from which free runs fit the windows best, their errors (B,), the runs."""
+        run = partial(self._run, params)
+        return best_starts(run, self._suggested(params, batch), batch, self.tries_again)
 
     def _suggested(self, params, batch):
         return self.objective.readout.start(params, batch.observed[0], batch.known[0])
@@ -309,7 +248,7 @@ class Shooting(NamedTuple):
             n_together = max(1, MAX_NUMBERS // (runs.found.residuals.shape[1] * n_entries))
             for i in range(0, len(chosen), n_together):
                 now = chosen[i : i + n_together]
-                batch = Batch(*map(_single, _part(runs.batch, windows=now)))
+                batch = Batch(*map(_single, runs.batch.part(windows=now)))
                 start = _single(runs.start[now])
                 J = self._run(single, batch, start, True, workspace).of_parameters
                 root = np.sqrt(share * self._shares(runs, now))[:, None, None]
@@ -325,7 +264,7 @@ class Shooting(NamedTuple):
         kept, readout = runs.errors < LOST, self.objective.readout
         if not kept.any():
             return 0.0
-        batch, T = _part(runs.batch, windows=kept), len(runs.batch.targets)
+        batch, T = runs.batch.part(windows=kept), len(runs.batch.targets)
         start, r, of_start = runs.start[kept], runs.found.residuals[kept], runs.found.of_start[kept]
         r = _off(np.linalg.qr(of_start)[0], r[..., None])[..., 0]
         r *= self._shares(runs, kept).astype(r.dtype)[:, None]
@@ -385,7 +324,7 @@ def _pieces(batch):
     """Some windows at a time, as batches of their own."""
     n_windows, size = _n_windows(batch), max(MIN_PIECE, PIECE // len(batch.targets))
     for i in range(0, n_windows, size):
-        piece = _part(batch, windows=slice(i, i + size))
+        piece = batch.part(windows=slice(i, i + size))
         yield piece._replace(weights=piece.weights * (n_windows / _n_windows(piece)))
 
 
@@ -402,57 +341,9 @@ def _n_windows(batch):
     return batch.targets.shape[1]
 
 
-def _stages(found, n_timesteps, n_windows, n_outputs):
-    """Ever more steps, fewer than all, from one to the next of which errors of starts grow."""
-    of_start = found.of_start[:, : (n_timesteps + 1) * n_outputs]
-    sizes = np.linalg.norm(of_start.reshape(n_windows, n_timesteps + 1, -1), axis=2)
-    usual = np.nan_to_num(np.quantile(np.nan_to_num(sizes, nan=np.inf), USUAL, axis=0))
-    level = np.log(np.maximum.accumulate(usual) + np.finfo(usual.dtype).tiny) / np.log(GROWTH)
-    stages = [FIRST_ROWS]
-    for t in range(FIRST_ROWS + 1, n_timesteps):
-        if level[t + 1] > level[stages[-1]] + 1 and t >= LONGER * stages[-1]:
-            stages.append(t)
-    return stages[1:]
-
-
-def _portions(growth, n_timesteps):
-    """Ever more steps, fewer than all, each so many times the last, but one more at least."""
-    stages, t = [], FIRST_ROWS
-    while (t := max(t + 1, int(growth * t))) < n_timesteps:
-        stages.append(t)
-    return stages
-
-
-def _by_chance(errors, batch):
-    """What errors of windows that are fitted alike do not exceed."""
-    n_numbers = max(np.count_nonzero(batch.weights) / _n_windows(batch), 1)
-    return (1 + CHANCE * np.sqrt(2 / n_numbers)) * np.median(errors)
-
-
-def _take_better(best, others, windows):
-    """Put start states, errors and runs of some windows in place of worse ones; which are."""
-    (start, errors, found), (its_start, its_errors, its_found) = best, others
-    is_better = its_errors < errors[windows]
-    better = windows[is_better]
-    start[better], errors[better] = its_start[is_better], its_errors[is_better]
-    for x, new in zip(found[:2], its_found[:2], strict=True):
-        x[better] = new[is_better]
-    return is_better
-
-
-def _part(batch, n_timesteps=None, windows=slice(None)):
-    """The first steps of a batch, or some of its windows."""
-    return Batch(*(None if x is None else x[:n_timesteps, windows] for x in batch))
-
-
 def _single(x):
     """Numbers in single precision."""
     return x.astype(np.float32) if x is not None and x.dtype == np.float64 else x
-
-
-def _where(condition, x, y):
-    """`x` or `y` by window, (B, ...)."""
-    return np.where(condition.reshape(-1, *[1] * (x.ndim - 1)), x, y)
 
 
 def _blocks(upper, lower):
@@ -461,29 +352,6 @@ def _blocks(upper, lower):
     whole = np.zeros((B, r + s, c + d), upper.dtype)
     whole[:, :r, :c], whole[:, r:, c:] = upper, lower
     return whole
-
-
-def _errors(found, n_windows):
-    """Mean squared error of each of some windows, at most `LOST`; their weights add up to 1 / n."""
-    with np.errstate(all="ignore"):
-        errors = 0.5 * np.sum(found.residuals**2, axis=1, dtype=float) * n_windows
-    return np.where(errors < LOST, errors, LOST)  # NaN is lost, too
-
-
-def _damped_step(found, damping):
-    """Levenberg-Marquardt steps (B, M) of start states, zero where there is nothing to solve.
-
-    And by how much (B,) the residuals' value falls, were they linear.
-    """
-    J, r = found.of_start, found.residuals
-    sound = np.isfinite(r).all(axis=1) & np.isfinite(J).all(axis=(1, 2))
-    J, r = _where(sound, J, 0), _where(sound, r, 0)
-    H, g = J.swapaxes(1, 2) @ J, J.swapaxes(1, 2) @ r[..., None]
-    diagonal = np.einsum("bii->bi", H)
-    floor = 1e-6 * diagonal.mean(axis=1, keepdims=True) + np.finfo(H.dtype).tiny ** 0.5
-    diagonal += damping[:, None] * diagonal + floor
-    step = np.linalg.solve(H, g)
-    return step[..., 0], 0.5 * np.sum(step * g, axis=(1, 2))
 
 
 def _off(Q, x):

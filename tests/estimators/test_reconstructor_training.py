@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_plrnn import DSReconstructor
-from sklearn_plrnn._model import shooting
+from sklearn_plrnn._model import starts
 from sklearn_plrnn._model.cells import CELLS
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn.datasets import make_lorenz63, make_van_der_pol
@@ -49,7 +49,7 @@ def test_training_begins_with_smoothed_rows_where_they_are_few(monkeypatch):
 def test_missed_windows_are_tried_again_but_where_data_are_few(monkeypatch):
     X, tries = make_lorenz63(2000, noise=0.02, random_state=0), []
     portions = lambda *args: tries.append(args) or []
-    monkeypatch.setattr(shooting, "_portions", portions)
+    monkeypatch.setattr(starts, "_portions", portions)
     model = DSReconstructor(n_hidden=20, solver="gauss-newton", max_iter=0, random_state=0)
     for few in (1, 10_000):
         monkeypatch.setattr(_by_data, "FEW", few)

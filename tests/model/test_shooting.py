@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sklearn_plrnn._model import shooting
+from sklearn_plrnn._model import shooting, starts
 from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.curvature import to_parameters
 from sklearn_plrnn._model.objective import Batch, Objective
@@ -63,8 +63,8 @@ def test_gradient_is_that_of_the_value_at_the_best_starts(
     cell, readout, M, missing, n_inputs, rng, monkeypatch
 ):
     """By variable projection the start states, at their best, do not count."""
-    monkeypatch.setattr(shooting, "INNER_STEPS", 50)
-    monkeypatch.setattr(shooting, "SETTLED", 0.0)
+    monkeypatch.setattr(starts, "INNER_STEPS", 50)
+    monkeypatch.setattr(starts, "SETTLED", 0.0)
     for name in ("NUMBERS", "WINDOWS"):
         monkeypatch.setattr(shooting, f"{name}_PER_PARAMETER", 0)
     monkeypatch.setattr(shooting, "STEPS_BESIDE", 0.0)
@@ -181,14 +181,14 @@ def test_starts_of_chaotic_windows_are_not_lost_in_wrong_minima(rng):
 
 def test_windows_that_were_missed_are_found_in_smaller_portions(rng, monkeypatch):
     goal, params, batch = tent_map(rng, n_steps=6)
-    monkeypatch.setattr(shooting, "_stages", lambda *args: [])
+    monkeypatch.setattr(starts, "_stages", lambda *args: [])
     share = lambda errors: np.mean(errors < 3 * 0.02**2)
     start, errors, found = goal.best_starts(params, batch)
     assert share(errors) > 0.9
     again = goal._run(params, batch, start)
     for x, expected in zip(found[:2], again[:2], strict=True):
         np.testing.assert_allclose(x, expected)
-    np.testing.assert_allclose(errors, shooting._errors(again, len(start)))
+    np.testing.assert_allclose(errors, starts.errors_of(again, len(start)))
     assert share(goal._replace(tries_again=False).best_starts(params, batch)[1]) < 0.7
 
 
@@ -249,7 +249,7 @@ def test_windows_are_as_well_taken_a_few_at_a_time_and_by_any_number_of_threads(
 def test_a_few_runs_from_beside_stand_for_all_in_the_matrix(n_windows, rng, monkeypatch):
     goal, params, batch = problem(rng, "shallow", "identity", M=3)
     goal = goal._replace(beside=0.0)
-    alike = shooting._part(batch, windows=np.zeros(n_windows, int))
+    alike = batch.part(windows=np.zeros(n_windows, int))
     few = goal.curvature()(params, [alike], 1, 1, rng)
     monkeypatch.setattr(shooting, "ONE_IN_BESIDE", 1)
     every = goal.curvature()(params, [alike], 1, 1, rng)
@@ -274,7 +274,7 @@ def test_the_matrix_is_of_more_windows_where_these_are_long(rng, monkeypatch):
         (T, 3 * T * N, 3),
     ]:
         taken.clear()
-        batches = [shooting._part(batch, n_timesteps)] * 100
+        batches = [batch.part(n_timesteps)] * 100
         goal._replace(n_measured=n_measured).curvature()(params, batches, 0, 1, rng)
         n_windows = sum(piece.targets.shape[1] for piece in taken)
         assert n_expected <= n_windows < n_expected + B
