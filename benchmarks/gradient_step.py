@@ -1,6 +1,6 @@
 """Time of one full gradient step, ours and others', as medians of interleaved turns.
 
-    python benchmarks/gradient_step.py [--sizes 200,16,50 ...] [--dtypes float32 float64]
+    python benchmarks/gradient_step.py [--sizes 200,16,50 ...] [--dtypes float32 float64] [--at-end]
 
 For a PLRNN of M units on B sequences of T steps (3 inputs, 2 outputs, squared error at every step),
 one thread. The *limit* are its matrix products alone: z W' and its transpose at every step, the
@@ -8,8 +8,9 @@ gradient of W in one product (called from compiled code where there is numba). A
 over steps in autograd, in PyTorch (eager) and in JAX (jitted scan) with the same parameters and, as
 is checked first, the same gradient; ``torch.nn.RNN`` and ``torch.nn.LSTM`` of as many units. Ours
 includes the manifold-attractor penalty, the others have none. A turn is a few steps in a row, as in
-training, the first of them untimed: it finds the caches full of what others have left. What is not
-installed is left out.
+training, the first of them untimed: it finds the caches full of what others have left. With
+``--at-end`` only the last step has a target, and gradients of steps long before it fade, to numbers
+that processors are slow on. What is not installed is left out.
 """
 
 import argparse
@@ -44,8 +45,8 @@ K, N = 3, 2
 TURN = 0.01  # seconds
 
 
-def problem(T, B, M, dtype):
-    """Objective, parameters and batch."""
+def problem(T, B, M, dtype, at_end=False):
+    """Objective, parameters and batch; with `at_end` a target at the last step alone."""
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.normal(size=shape).astype(dtype)
     objective = Objective(
@@ -57,6 +58,8 @@ def problem(T, B, M, dtype):
     params = objective.init(rng, dtype)
     params["W"] *= 0.5
     weights = np.full((T, B, 1), 1 / (T * B), dtype)
+    if at_end:
+        weights[:-1] = 0
     return objective, params, Batch(draw(T, B, K), draw(T, B, N), weights)
 
 
@@ -237,6 +240,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="T,B,M")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
+    parser.add_argument("--at-end", action="store_true", help="a target at the last step alone")
     parser.add_argument("--seconds", type=float, default=10.0, help="for each size and precision")
     options = parser.parse_args()
     print("milliseconds (times the limit)\n")
@@ -246,7 +250,7 @@ def main():
     for size in options.sizes:
         size = tuple(map(int, size.split(","))) if isinstance(size, str) else size
         for dtype in options.dtypes:
-            objective, params, batch = problem(*size, np.dtype(dtype))
+            objective, params, batch = problem(*size, np.dtype(dtype), options.at_end)
             steps = {}
             for name, make in CONTENDERS.items():
                 try:

@@ -13,7 +13,7 @@ precision. numba caches them on disk.
 import numpy as np
 
 from . import kernels_dense, kernels_sparse
-from .tape import SHARED_BATCH, Pullback, Tape
+from .tape import SHARED_BATCH, Pullback, Tape, negligible
 
 MIN_DENSE_BATCH = 12  # trajectories
 DENSE_BLOCK = 128
@@ -72,6 +72,7 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
         forced_bar,
         start_bar,
         sums,
+        negligible(dtype),
     )
     kernel = (kernels_dense if dense else kernels_sparse).adjoint[dtype]
     workspace.share(lambda i, j: kernel(*arguments, block, i, j), n_blocks)

@@ -9,7 +9,7 @@ gradients are left to single products over all (time, batch).
 
 import numpy as np
 
-from .tape import Pullback, Tape
+from .tape import Pullback, Tape, negligible
 
 
 def forward(f, ports, start, inputs, targets, gain, shape, workspace):
@@ -54,7 +54,7 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
     a_bars = workspace.array("a_bar", (T, B, f.n_hidden), dtype)
     forced_bar = None if gain is None else workspace.array("forced_bar", (T, B, M), dtype)
     start_bar = np.empty((B, M), dtype)
-    product = np.empty((B, M), dtype)
+    product, least = np.empty((B, M), dtype), negligible(dtype)
     off = workspace.array("off", tape.features.shape, np.bool_)
     np.less_equal(tape.features, f.floor(), out=off)
 
@@ -70,6 +70,7 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
             z_bar *= 1 - gain[t]
         if t:
             z_bar += states_bar[t - 1]
+            z_bar[np.abs(z_bar) < least] = 0
     return Pullback(
         np.einsum("tbm,tbm->m", drive_bar, tape.forced),
         drive_bar.sum((0, 1)),

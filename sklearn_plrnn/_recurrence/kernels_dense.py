@@ -62,13 +62,14 @@ def forward(
 def adjoint(
     A, W, WT, h, V, VT, theta, floor, CT, Bm, bias,
     forced, features, gain, outputs_bar, drive_bar, a_bars, forced_bar, start_bar, sums,
-    block, i, j,
+    least, block, i, j,
 ):  # fmt: skip
     T, B, M = forced.shape
     L, N = theta.size, outputs_bar.shape[2]
     a_rows, product = np.empty((block, L), W.dtype), np.empty((block, M), W.dtype)
     A_rows, floor_rows = _repeat(A, block), _repeat(floor, block)
     A_bar, h_bar, theta_bar = np.empty((3, block * max(M, L)), W.dtype)
+    zero = W.dtype.type(0)
     for first in range(i * block, min(j * block, B), block):
         last = min(first + block, B)
         n = last - first
@@ -87,6 +88,7 @@ def adjoint(
                 bar[:, :N] = outputs_bar[t, first:last]
             for m in range(n * M):
                 x = bar_flat[m] + z_bar[m]
+                x = zero if abs(x) < least else x
                 bar_flat[m] = x
                 z_bar[m] = A_rows[m] * x
                 A_bar[m] += x * z[m]

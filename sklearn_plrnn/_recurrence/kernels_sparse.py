@@ -146,12 +146,12 @@ def forward(
 def adjoint(
     A, W, WT, h, V, VT, theta, floor, CT, Bm, bias,
     forced, features, gain, outputs_bar, drive_bar, a_bars, forced_bar, start_bar, sums,
-    block, i, j,
+    least, block, i, j,
 ):  # fmt: skip
     T, B, M = forced.shape
     L = theta.size
     index, weight = np.empty(L + 4, np.int64), np.empty(L + 4, W.dtype)
-    a_bar = np.empty(L, W.dtype)
+    a_bar, zero = np.empty(L, W.dtype), W.dtype.type(0)
     for first in range(i * block, min(j * block, B), block):
         part = sums[first // block]
         A_bar, h_bar, theta_bar = part[:M], part[M : 2 * M], part[2 * M :]
@@ -162,6 +162,7 @@ def adjoint(
                     bar[m] = z_bar[m]
                 _unread(bar, Bm, outputs_bar, t, b)
                 for m in range(M):
+                    bar[m] = zero if abs(bar[m]) < least else bar[m]
                     z_bar[m] = A[m] * bar[m]
                     A_bar[m] += bar[m] * z[m]
                     h_bar[m] += bar[m]

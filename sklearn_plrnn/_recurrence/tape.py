@@ -49,6 +49,16 @@ class Stretch(NamedTuple):
     pullback: Pullback
 
 
+def negligible(dtype):
+    """Size below which a cotangent is set to zero.
+
+    What a unit forgets fades into subnormal numbers, on which processors take a hundred times as
+    long as on others; products with what is left are none.
+    """
+    info = np.finfo(dtype)
+    return info.tiny / info.eps
+
+
 # A smaller batch is over before another thread is awake.
 SHARED_BATCH = 64  # trajectories
 

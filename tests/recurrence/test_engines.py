@@ -7,6 +7,7 @@ from problems import random_problem
 
 from sklearn_plrnn._recurrence import PiecewiseLinearMap, Workspace, propagate
 from sklearn_plrnn._recurrence.engines import VARIABLE, engine_name
+from sklearn_plrnn._recurrence.run import Run, run_arguments
 
 CASES = {
     "bare": {},
@@ -118,3 +119,28 @@ def test_rounding_does_not_carry_integrators_away(n_components, n_sequences, eng
         start = np.full((1, M), 0.7, dtype)
         ends.append(propagate(f, start, inputs.astype(dtype), C=C.astype(dtype))[-1, :, 0].copy())
     np.testing.assert_allclose(*ends, atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_sequences", [1, 40])
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_fading_gradients_end_in_zero_not_in_subnormal_numbers(
+    engine, n_sequences, dtype, monkeypatch
+):
+    """A processor takes a hundred times as long on those; all others stay as they are."""
+    pytest.importorskip(engine)
+    monkeypatch.setenv(VARIABLE, engine)
+    A, W, h = np.full(3, 0.5, dtype), np.zeros((3, 3), dtype), np.ones(3, dtype)
+    limits = np.finfo(dtype)
+    n_timesteps = -2 * int(np.log2(limits.tiny))
+    start = np.zeros((n_sequences, 3), dtype)
+    run = Run(*run_arguments(PiecewiseLinearMap(A, W, h), start, n_timesteps=n_timesteps))
+    outputs_bar = np.zeros_like(run.forward())
+    outputs_bar[-1] = 1
+    (stretch,) = run.backward(outputs_bar)
+    drive_bar = stretch.pullback.drive[::-1, 0, 0]
+    halved = 0.5 ** np.arange(n_timesteps, dtype=float)
+    kept = drive_bar != 0
+    assert np.all(drive_bar[kept] * limits.eps >= limits.tiny)
+    assert np.all(kept[halved > np.sqrt(limits.tiny)])
+    np.testing.assert_array_equal(drive_bar[kept], halved[kept])
