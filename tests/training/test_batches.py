@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_plrnn._training import batches as module
 from sklearn_plrnn._training.batches import (
     SequenceBatches,
     Series,
@@ -57,6 +58,15 @@ def test_whole_batches_hold_the_sequences_and_padding(lengths, batch_size, per_s
     ]
     assert [len(x) for x in inputs] == lengths
     np.testing.assert_array_equal(np.concatenate(inputs), series.inputs[:, 0])
+
+
+def test_of_very_many_sequences_some_that_count_decide(monkeypatch):
+    monkeypatch.setattr(module, "MAX_SEQUENCES", 10)
+    weights = np.arange(50.0)[:, None] % 2
+    series = numbered([3] * 50, per_step=False, weights=weights)
+    (batch,) = SequenceBatches(series, 100).whole()
+    np.testing.assert_array_equal(batch.targets[-1, :, 0], series.targets[1::6, 0])
+    np.testing.assert_allclose(batch.weights.sum(), 1)
 
 
 def lengths_of(batch):
