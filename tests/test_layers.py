@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 ALLOWED = {
     "_recurrence": (),
     "_model": ("_recurrence",),
-    "_training": ("_model.objective",),
+    "_training": ("_model.objective", "_model.turns"),
     "estimators": (
         "_recurrence.piecewise",
         "_recurrence.primitive",

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._model.turns import in_turns
+
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
 MAX_RETRIES = 8
 MAX_CANDIDATES = 5  # of the checkpoints
@@ -216,15 +218,14 @@ class Run:
         if self.select is None:
             return
         score_of = lambda params: tuple(map(float, self.select(params)))
-        params, score = self.params, score_of(self.params)
+        candidates, dtype = [self.params], self.vector.dtype
         amended = None if H is None else self.select.amended(self.params, H, self.best_loss)
         if amended is not None:
-            amended = {name: x.astype(self.vector.dtype) for name, x in amended.items()}
-            its_score = score_of(amended)
-            if self.select.prefers_amended(its_score, score):
-                params, score = amended, its_score
-        self.checkpoints.append(flatten(params)[0])
-        self.checkpoint_scores.append(score)
+            candidates.append({name: x.astype(dtype) for name, x in amended.items()})
+        scores = list(in_turns(score_of, candidates, self.settings.n_threads))
+        kept = int(amended is not None and self.select.prefers_amended(scores[1], scores[0]))
+        self.checkpoints.append(flatten(candidates[kept])[0])
+        self.checkpoint_scores.append(scores[kept])
 
     @property
     def is_at_best_checkpoint(self):
