@@ -39,6 +39,9 @@ from sklearn_plrnn._recurrence.sensitivities import (
 )
 from sklearn_plrnn._training import loop
 from sklearn_plrnn._training.batches import SequenceBatches, Series
+from sklearn_plrnn._training.checkpoint import StateFile
+from sklearn_plrnn._training.optimizers import OPTIMIZERS, Average
+from sklearn_plrnn._training.run import Run, Settings
 
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
 STEPS_PER_EPOCH = 25
@@ -102,11 +105,12 @@ def training(size, dtype):
     objective, params, batch = problem(T, B * STEPS_PER_EPOCH, M, dtype)
     inputs, targets, weights = (x.swapaxes(0, 1).reshape(-1, x.shape[2]) for x in batch[:3])
     series = Series(inputs, np.full(B * STEPS_PER_EPOCH, T), targets, weights)
-    settings = loop.Settings(max_grad_norm=1.0)
-    run = loop._Run(objective, params, SequenceBatches(series, B), None, settings, None)
-    run.begin()
-    optimizer = loop.OPTIMIZERS["adam"](run.vector.size, run.vector.dtype)
-    return partial(loop._epoch, run, optimizer, 1e-4, np.random.default_rng(0))
+    data = SequenceBatches(series, B), None, Settings(max_grad_norm=1.0)
+    run, rng = Run(objective, params, *data, None, StateFile(None), None), np.random.default_rng(0)
+    run.rates = 1
+    run.begin(rng)
+    optimizer = OPTIMIZERS["adam"](run.vector.size, run.vector.dtype)
+    return partial(loop._epoch, run, optimizer, Average(run.vector), 1e-4, rng)
 
 
 def overhead(seconds):
