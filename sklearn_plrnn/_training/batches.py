@@ -13,7 +13,7 @@ import numpy as np
 from .._model.objective import Batch
 
 MIN_WINDOWS = 200  # of those that decide, as far as a series has so many rows
-MAX_SEQUENCES = 10_000  # the same: a look at all after each epoch would take a fourth of its time
+MAX_SEQUENCES = 10_000  # that decide: a look at all after each epoch takes a fourth of its time
 MAX_ROWS = 2**20  # in a batch of default size: what bounds the memory of a gradient
 
 

@@ -218,10 +218,10 @@ class Run:
         if self.select is None:
             return
         score_of = lambda params: tuple(map(float, self.select(params)))
-        candidates, dtype = [self.params], self.vector.dtype
+        candidates = [self.params]
         amended = None if H is None else self.select.amended(self.params, H, self.best_loss)
         if amended is not None:
-            candidates.append({name: x.astype(dtype) for name, x in amended.items()})
+            candidates.append({name: x.astype(self.vector.dtype) for name, x in amended.items()})
         scores = list(in_turns(score_of, candidates, self.settings.n_threads))
         kept = int(amended is not None and self.select.prefers_amended(scores[1], scores[0]))
         self.checkpoints.append(flatten(candidates[kept])[0])
