@@ -29,7 +29,7 @@ class Windows(NamedTuple):
     of_parameters: np.ndarray | None  # (B, R, entries)
 
 
-def best_starts(run, suggested, batch, tries_again=True):
+def best_starts(run, suggested, batch, tries_again):
     """States (B, M) from which free runs fit the windows best, their errors (B,), the runs.
 
     What fits the first few rows is where the fit of more of them begins: an error that is far

@@ -61,6 +61,7 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
     drive_bar[-1] = states_bar[-1] if end_bar is None else states_bar[-1] + end_bar
     for t in range(T - 1, -1, -1):
         bar, a_bar = drive_bar[t], a_bars[t]
+        bar[np.abs(bar) < least] = 0
         np.matmul(bar, f.W, out=a_bar)
         np.copyto(a_bar, 0, where=off[t])
         z_bar = np.multiply(bar, f.A, out=drive_bar[t - 1] if t else start_bar)
@@ -70,7 +71,6 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
             z_bar *= 1 - gain[t]
         if t:
             z_bar += states_bar[t - 1]
-            z_bar[np.abs(z_bar) < least] = 0
     return Pullback(
         np.einsum("tbm,tbm->m", drive_bar, tape.forced),
         drive_bar.sum((0, 1)),
