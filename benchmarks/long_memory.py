@@ -62,7 +62,12 @@ BASELINES = ("RNN", "iRNN", "npRNN", "oRNN", "LSTM")
 CLASSIFIERS = {
     "ours": {"alpha": 5.0, "learning_rate_init": 2e-3},
     "ours-0": {"alpha": 0.0, "learning_rate_init": 2e-3},
-    "larger": {"alpha": 5.0, "learning_rate_init": 2e-3, "n_components": 128},
+    "larger": {
+        "alpha": 5.0,
+        "learning_rate_init": 1.5e-3,
+        "n_components": 128,
+        "batch_size": 64,
+    },
 }
 
 

@@ -120,7 +120,7 @@ def _first_order(run, rng):
         run.change_objective(epoch / settings.max_iter, rng)
         losses = _epoch(run, optimizer, average, rate, rng)
         # A few windows may be unstable, and mended by the others; not most of them.
-        if run.exploded(np.median(losses)):
+        if run.exploded(np.median(losses)) or run.fell_back(losses):
             run.vector[...] = run.best
             run.n_retries, factor, optimizer = run.n_retries + 1, factor / 2, make()
             average = Average(run.vector)

@@ -13,6 +13,7 @@ import numpy as np
 from .._model.turns import in_turns
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
+LOST = 0.5  # of what the best epoch had gained: more than minibatches and a bold step explain
 MAX_RETRIES = 8
 MAX_CANDIDATES = 5  # of the checkpoints
 KEPT = (
@@ -25,6 +26,7 @@ KEPT = (
     "n_retries",
     "stale",
     "start_value",
+    "least",
 )  # on disk, besides what a solver adds
 
 
@@ -74,6 +76,7 @@ class Run:
         self.checkpoints, self.checkpoint_scores = [], []
         self._lasting = {}  # by index: who watches may want the best one after every epoch
         self.n_retries, self.stale = 0, 0
+        self.least = np.inf, np.inf  # of all epochs, median and upper quartile of the losses
         self.interrupted = self.stopped = False  # from outside
         self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
         self._objective = self._in_training = objective
@@ -243,6 +246,20 @@ class Run:
         # A start that was solved for may leave next to nothing, to which no step can keep.
         reference = max(reference, self.batches.target_power, np.finfo(float).tiny)
         return not np.isfinite(value) or value > EXPLODED * reference
+
+    def fell_back(self, losses):
+        """Whether most batches of an epoch have lost what most batches of the best one had gained.
+
+        Steps may lead to where the loss is rugged and no gradient shows the way back. An objective
+        that changes says nothing of the kind.
+        """
+        if hasattr(self._in_training, "at_epoch"):
+            return False
+        lower, middle, upper = np.quantile(losses, [0.25, 0.5, 0.75])
+        least, least_upper = self.least
+        if middle < least:
+            self.least = middle, upper
+        return lower > least_upper and middle - least > LOST * (self.start_value - least) > 0
 
     def is_over(self):
         """Whether held-out loss has stopped improving, or who watches asks to stop."""

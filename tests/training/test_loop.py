@@ -69,6 +69,21 @@ def test_recovery_halves_the_rate_until_it_works():
     np.testing.assert_allclose(result.params["a"], TARGET["a"], atol=1e-3)
 
 
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_what_was_gained_is_not_given_up(n_steps):
+    """Beyond the minimum lies a plateau, not absurdly high, from which no gradient leads back."""
+
+    class Plateau(Quadratic):
+        def value(self, params, batch):
+            x = params["a"][0]
+            return super().value(params, batch) if x < 1.3 else 12 + 0 * x
+
+    options = {"solver": "sgd", "learning_rate_init": 0.1, "learning_rate": "constant"}
+    result = run(Shifts(*[0.0] * n_steps), Plateau(), **options)
+    assert result.best_loss < 1e-6
+    assert max(result.loss_curve[5:]) < 12
+
+
 class Poisoned(Quadratic):
     """NaN wherever the first parameter has passed 0.5."""
 
