@@ -14,7 +14,6 @@ have left out. Arrays are kept in the precision of the model; `normal_equations`
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
 from .products import weight_gradients_by_sequence
 from .run import PARAMETERS, Run, run_arguments
@@ -154,14 +153,12 @@ def gram(blocks):
 
     Products are made in the precision of J, sums in double precision.
     """
-    H = None
+    H = 0.0
     for J in blocks:
-        if H is None:
-            H = np.zeros((J.shape[1], J.shape[1]))
-        syrk = get_blas_funcs("syrk", (J,))
         for i in range(0, len(J), ROWS):
-            H += syrk(1.0, J[i : i + ROWS].T)
-    return 0.0 if H is None else H + np.triu(H, 1).T
+            rows = J[i : i + ROWS]
+            H = H + (rows.T @ rows).astype(float)  # BLAS knows that it is symmetric
+    return H
 
 
 def normal_equations(blocks):

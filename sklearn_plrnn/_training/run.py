@@ -74,6 +74,7 @@ class Run:
         self.best, self.best_loss = self.vector.copy(), np.inf
         self.loss_curve, self.validation_curve = [], []
         self.checkpoints, self.checkpoint_scores = [], []
+        self._scored = {}  # by the bytes of a vector
         self._lasting = {}  # by index: who watches may want the best one after every epoch
         self.n_retries, self.stale = 0, 0
         self.least = np.inf, np.inf  # of all epochs, median and upper quartile of the losses
@@ -220,15 +221,22 @@ class Run:
         """
         if self.select is None:
             return
-        score_of = lambda params: tuple(map(float, self.select(params)))
-        candidates = [self.params]
+        candidates = [self.vector.copy()]
         amended = None if H is None else self.select.amended(self.params, H, self.best_loss)
         if amended is not None:
-            candidates.append({name: x.astype(self.vector.dtype) for name, x in amended.items()})
-        scores = list(in_turns(score_of, candidates, self.settings.n_threads))
+            candidates.append(flatten(amended)[0].astype(self.vector.dtype))
+        scores = self._scores_of(candidates)
         kept = int(amended is not None and self.select.prefers_amended(scores[1], scores[0]))
-        self.checkpoints.append(flatten(candidates[kept])[0])
+        self.checkpoints.append(candidates[kept])
         self.checkpoint_scores.append(scores[kept])
+
+    def _scores_of(self, vectors):
+        """What ``select`` says of each, whom nobody asks twice: many a step is not taken."""
+        new = [x for x in vectors if x.tobytes() not in self._scored]
+        score_of = lambda x: tuple(map(float, self.select(views(x, self.params))))
+        scores = in_turns(score_of, new, self.settings.n_threads)
+        self._scored |= {x.tobytes(): score for x, score in zip(new, scores, strict=True)}
+        return [self._scored[x.tobytes()] for x in vectors]
 
     @property
     def is_at_best_checkpoint(self):

@@ -177,6 +177,18 @@ def test_windows_that_leap_hold_up_no_step(n_empty, monkeypatch):
     assert abs(fit().params["x"][0] - 3) > 0.1
 
 
+def test_parameters_that_did_not_move_are_not_scored_again():
+    seen = []
+
+    class Scores(Alike):
+        def __call__(self, params):
+            seen.append(tuple(params["x"]))
+            return 1.0, 1.0
+
+    result = run(Leaping(), batches=ManyWindows(100, 0), select=Scores())
+    assert len(seen) == len(set(seen)) < len(result.checkpoint_scores) == result.n_iter + 1
+
+
 class Ordered(Alike):
     """Each checkpoint is better than the one before, or worse."""
 
