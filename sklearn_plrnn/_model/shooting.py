@@ -34,8 +34,8 @@ from .turns import in_turns
 NUMBERS_PER_SEQUENCE = 250  # asked for, up to all; windows are many, and all their rows count
 NUMBERS_PER_PARAMETER = 50  # in windows for the matrix, at least; windows may overlap
 WINDOWS_PER_PARAMETER = 2 / 3  # the same, but for numbers that were measured only once
-ONE_IN_STEPS = 3  # of a window is enough for the matrix, as long as it has
-ROWS_PER_PARAMETER = 20  # so many rows
+ROWS_PER_PARAMETER = 20  # of the matrix, for which some of a window's steps are enough,
+ONE_IN_STEPS = 3  # but not fewer
 PIECE = 5000  # steps of windows that are handled together
 MIN_PIECE = 50  # windows
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
@@ -244,29 +244,30 @@ class Shooting(NamedTuple):
         return H, self._gradient(params, of_windows)
 
     def _rows(self, params, of_windows, one_in=1):
-        """Derivatives (R, entries) of runs, off what their starts can do; one in so many rows.
+        """Derivatives (R, entries) of runs, off what their starts can do, at one in so many steps.
 
-        They are many numbers: of few windows at a time, and in single precision, for which a matrix
-        that steps are damped in has no need.
+        They are many numbers: of few windows at a time, and in single precision, for a matrix that
+        steps are damped in needs no more. The fewer windows count, the more of their steps do.
         """
         n_entries, workspace = sum(x.size for x in params.values()), Workspace()
         single = {name: _single(x) for name, x in params.items()}
         for runs in of_windows:
             kept = np.flatnonzero(runs.errors < LOST)
             chosen = kept[:: runs.one_in]
-            share = len(kept) / max(len(chosen), 1)
+            one_in_steps = max(1, one_in * len(kept) // len(runs.errors))
+            share = one_in_steps * len(kept) / max(len(chosen), 1)
             n_together = max(1, MAX_NUMBERS // (runs.found.residuals.shape[1] * n_entries))
             for i in range(0, len(chosen), n_together):
                 now = chosen[i : i + n_together]
                 batch = Batch(*map(_single, runs.batch.part(windows=now)))
                 start = _single(runs.start[now])
                 J = self._run(single, batch, start, True, workspace).of_parameters
-                root = np.sqrt(one_in * share * self._shares(runs, now))[:, None, None]
+                root = np.sqrt(share * self._shares(runs, now))[:, None, None]
                 Q = np.linalg.qr(runs.found.of_start[now])[0]
                 J = _off(_single(Q), _single(root) * J)
                 windows, rows = np.ogrid[i : i + len(now), : J.shape[1]]
                 steps = rows // self.objective.readout.n_outputs
-                yield J[(windows + steps) % one_in == 0]  # other steps of each window
+                yield J[(windows + steps) % one_in_steps == 0]  # other ones of each window
 
     def _gradient(self, params, of_windows):
         """The gradient of windows alone, in the order of the parameters, no penalties."""

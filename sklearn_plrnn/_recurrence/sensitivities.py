@@ -157,7 +157,7 @@ def gram(blocks):
     for J in blocks:
         for i in range(0, len(J), ROWS):
             rows = J[i : i + ROWS]
-            H = H + (rows.T @ rows).astype(float)  # BLAS knows that it is symmetric
+            H = np.add(H, rows.T @ rows, dtype=float)
     return H
 
 

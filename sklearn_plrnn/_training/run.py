@@ -13,7 +13,7 @@ import numpy as np
 from .._model.turns import in_turns
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
-LOST = 0.5  # of what the best epoch had gained: more than minibatches and a bold step explain
+RELAPSE = 0.5, 2.0  # of what was gained is lost, and so many times the least loss is reached
 MAX_RETRIES = 8
 MAX_CANDIDATES = 5  # of the checkpoints
 KEPT = (
@@ -26,7 +26,7 @@ KEPT = (
     "n_retries",
     "stale",
     "start_value",
-    "least",
+    "reached",
 )  # on disk, besides what a solver adds
 
 
@@ -74,10 +74,10 @@ class Run:
         self.best, self.best_loss = self.vector.copy(), np.inf
         self.loss_curve, self.validation_curve = [], []
         self.checkpoints, self.checkpoint_scores = [], []
-        self._scored = {}  # by the bytes of a vector
+        self._scored = {}  # of the last checkpoint, by the bytes of a vector
         self._lasting = {}  # by index: who watches may want the best one after every epoch
         self.n_retries, self.stale = 0, 0
-        self.least = np.inf, np.inf  # of all epochs, median and upper quartile of the losses
+        self.reached = None  # median loss of the first epoch, that of the best, its upper quartile
         self.interrupted = self.stopped = False  # from outside
         self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
         self._objective = self._in_training = objective
@@ -143,7 +143,10 @@ class Run:
         if not hasattr(self._in_training, "at_epoch"):
             return
         draw = lambda: next(iter(self.batches.epoch(rng)))
-        self._enter(self._in_training.at_epoch(progress, self.params, draw))
+        changed = self._in_training.at_epoch(progress, self.params, draw)
+        if changed is not self._in_training:
+            self.reached = None  # losses are other ones
+        self._enter(changed)
 
     def _enter(self, objective):
         if objective is not self._in_training:
@@ -224,6 +227,7 @@ class Run:
         candidates = [self.vector.copy()]
         amended = None if H is None else self.select.amended(self.params, H, self.best_loss)
         if amended is not None:
+            amended = {name: amended[name] for name in self.params}
             candidates.append(flatten(amended)[0].astype(self.vector.dtype))
         scores = self._scores_of(candidates)
         kept = int(amended is not None and self.select.prefers_amended(scores[1], scores[0]))
@@ -231,12 +235,14 @@ class Run:
         self.checkpoint_scores.append(scores[kept])
 
     def _scores_of(self, vectors):
-        """What ``select`` says of each, whom nobody asks twice: many a step is not taken."""
+        """What ``select`` says of each, or has said last time: not all steps are taken."""
         new = [x for x in vectors if x.tobytes() not in self._scored]
         score_of = lambda x: tuple(map(float, self.select(views(x, self.params))))
-        scores = in_turns(score_of, new, self.settings.n_threads)
-        self._scored |= {x.tobytes(): score for x, score in zip(new, scores, strict=True)}
-        return [self._scored[x.tobytes()] for x in vectors]
+        of_new = in_turns(score_of, new, self.settings.n_threads)
+        known = self._scored | {x.tobytes(): y for x, y in zip(new, of_new, strict=True)}
+        scores = [known[x.tobytes()] for x in vectors]
+        self._scored = {x.tobytes(): y for x, y in zip(vectors, scores, strict=True)}
+        return scores
 
     @property
     def is_at_best_checkpoint(self):
@@ -255,19 +261,25 @@ class Run:
         reference = max(reference, self.batches.target_power, np.finfo(float).tiny)
         return not np.isfinite(value) or value > EXPLODED * reference
 
-    def fell_back(self, losses):
-        """Whether most batches of an epoch have lost what most batches of the best one had gained.
+    def has_relapsed(self, losses):
+        """Whether an epoch has lost most of what the best one so far, which is remembered, gained.
 
-        Steps may lead to where the loss is rugged and no gradient shows the way back. An objective
-        that changes says nothing of the kind.
+        Steps may lead to where the loss is rugged and no gradient shows the way back. Most batches
+        must be worse than most of the best epoch, or it may be chance.
         """
-        if hasattr(self._in_training, "at_epoch"):
-            return False
-        lower, middle, upper = np.quantile(losses, [0.25, 0.5, 0.75])
-        least, least_upper = self.least
+        lower, middle, upper = (float(x) for x in np.quantile(losses, [0.25, 0.5, 0.75]))
+        first, least, least_upper = self.reached or (middle, np.inf, np.inf)
         if middle < least:
-            self.least = middle, upper
-        return lower > least_upper and middle - least > LOST * (self.start_value - least) > 0
+            self.reached = first, middle, upper
+            return False
+        share, times = RELAPSE
+        is_much = middle - least > share * (first - least) and middle > times * least
+        return is_much and lower > least_upper
+
+    def go_back(self):
+        """To the best parameters, from where what is gained is counted anew."""
+        self.vector[...] = self.best
+        self.n_retries, self.reached = self.n_retries + 1, None
 
     def is_over(self):
         """Whether held-out loss has stopped improving, or who watches asks to stop."""

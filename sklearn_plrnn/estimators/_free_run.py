@@ -20,8 +20,7 @@ import numpy as np
 
 from .._model.objective import Objective
 from .._model.simulation import simulate
-from ..metrics import state_space_divergence
-from ..metrics._spectrum import mean_hellinger, reference_spectra, spectra
+from ..metrics import power_spectrum_distance, state_space_divergence
 from ._spurious import without_attractors
 
 N_SEGMENTS = 8  # at most
@@ -54,7 +53,6 @@ class FreeRunScores(NamedTuple):
     skipped: int  # steps of a run before it is compared
     rows: np.ndarray  # (n, N), complete ones from all over the data
     quietest: np.ndarray | None  # (N,), spread of the late rows of a run that is not caught
-    spectra: list  # of references, by variable
 
     @classmethod
     def of(cls, objective, series):
@@ -83,16 +81,15 @@ class FreeRunScores(NamedTuple):
         rows = rows[:: max(1, -(-len(rows) // N_SEARCHED))]
         largest = [np.nanmax(np.abs(x), axis=0, initial=0) for x in segments]
         limits, noise = FAR * np.max(largest, axis=0), noise_level(segments)
-        data = segments, observed[begins], inputs, limits, noise, skipped, rows, quietest
-        compared = map(reference_spectra, _references(segments, inputs))
-        return cls(objective, *data, list(compared))
+        data = segments, observed[begins], inputs, limits, noise
+        return cls(objective, *data, skipped, rows, quietest)
 
     def __call__(self, params):
-        references, runs = _references(self.segments, self.inputs), self._runs(params)
+        references, runs = self._references(), self._runs(params)
         if not all(np.all(np.abs(run) <= self.limits) for run in runs):
             return np.inf, np.inf
-        pairs = zip(cycle(self.spectra), map(spectra, runs))
-        distances = [mean_hellinger(*pair) for pair in pairs]
+        pairs = zip(cycle(references), runs)
+        distances = [power_spectrum_distance(*pair) for pair in pairs]
         distance = float(np.mean(distances))
         if self.quietest is not None and len(self.rows):
             # More runs, if shorter ones, tell better whether one as long as the data would be
@@ -153,9 +150,12 @@ class FreeRunScores(NamedTuple):
         relative = np.minimum(late.std(axis=0) / self.quietest, 1)
         return relative.mean(axis=-1) < CAUGHT
 
+    def _references(self):
+        return self.segments if self.inputs is None else [x[1:] for x in self.segments]
+
     def _runs(self, params):
         """Free runs, each as long as what it is compared with."""
-        lengths = [len(x) for x in _references(self.segments, self.inputs)]
+        lengths = [len(x) for x in self._references()]
         rows = self._simulated(params, self.first, max(lengths) + self.skipped)
         rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
         lengths = islice(cycle(lengths), len(self.first))
@@ -170,11 +170,6 @@ class FreeRunScores(NamedTuple):
         for _ in range(n_times):
             rows, state = simulate(f, params, output, state, n_timesteps, inputs)
         return rows
-
-
-def _references(segments, inputs):
-    """What runs are compared with: with inputs, what follows the row from which they start."""
-    return segments if inputs is None else [x[1:] for x in segments]
 
 
 def _quietest(x):

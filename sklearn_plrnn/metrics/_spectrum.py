@@ -13,7 +13,6 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ._divergence import check_pair
 
-SIGMA = 20.0  # frequency bins
 CONSTRAINTS = {
     "X": ["array-like"],
     "Y": ["array-like"],
@@ -22,7 +21,7 @@ CONSTRAINTS = {
 
 
 @validate_params(CONSTRAINTS, prefer_skip_nested_validation=True)
-def power_spectrum_distance(X, Y, *, sigma=SIGMA):
+def power_spectrum_distance(X, Y, *, sigma=20.0):
     r"""Hellinger distance D_H of smoothed power spectra, averaged over variables.
 
     .. math::
@@ -67,11 +66,12 @@ def power_spectrum_distance(X, Y, *, sigma=SIGMA):
     >>> power_spectrum_distance(slow, fast) > 0.9
     True
     """
-    return mean_hellinger(*zip(*smoothed_spectra(X, Y, sigma), strict=True))
+    distances = [_hellinger(p, q) for p, q in smoothed_spectra(X, Y, sigma)]
+    return float(np.mean(np.nan_to_num(distances, nan=1.0)))
 
 
 @validate_params(CONSTRAINTS, prefer_skip_nested_validation=True)
-def power_spectrum_correlation(X, Y, *, sigma=SIGMA):
+def power_spectrum_correlation(X, Y, *, sigma=20.0):
     """Pearson correlation of smoothed power spectra, averaged over variables.
 
     Parameters
@@ -112,23 +112,8 @@ def smoothed_spectra(X, Y, sigma):
             f"X and Y must have the same number of time steps, got {len(X)} and {len(Y)}: spectra "
             "are compared frequency by frequency."
         )
-    return list(zip(reference_spectra(X, sigma), spectra(Y, sigma), strict=True))
-
-
-def reference_spectra(X, sigma=SIGMA):
-    """Those of each variable of a reference, across what is missing."""
-    return [_spectrum(_interpolated(x), sigma) for x in X.T]
-
-
-def spectra(Y, sigma=SIGMA):
-    """Those of each variable of a simulation."""
-    return [_spectrum(y, sigma) for y in Y.T]
-
-
-def mean_hellinger(P, Q):
-    """D_H of spectra: 1 of a variable without one."""
-    distances = [_hellinger(p, q) for p, q in zip(P, Q, strict=True)]
-    return float(np.mean(np.nan_to_num(distances, nan=1.0)))
+    X = np.stack([_interpolated(column) for column in X.T], axis=1)
+    return [tuple(_spectrum(x, sigma) for x in columns) for columns in zip(X.T, Y.T, strict=True)]
 
 
 def _interpolated(x):

@@ -261,21 +261,8 @@ def test_a_few_runs_from_beside_stand_for_all_in_the_matrix(n_windows, rng, monk
 
 
 def test_the_matrix_is_of_more_windows_where_these_are_long(rng, monkeypatch):
-    """Four times as many numbers, in the same number of windows, but not more than there are.
-
-    Nor need all of their rows go into it.
-    """
-    taken = []
+    """Four times as many numbers, in the same number of windows, but not more than there are."""
     monkeypatch.setattr(shooting, "NUMBERS_PER_PARAMETER", 0)
-    monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", 0.1)
-    monkeypatch.setattr(shooting, "ONE_IN_STEPS", 1000)
-
-    def counted(self, params, piece, one_in):
-        taken.append((piece.targets.shape[1], one_in))
-        return np.eye(1), np.zeros(1)
-
-    monkeypatch.setattr(Shooting, "_matrix_and_gradient", counted)
-    monkeypatch.setattr(shooting, "to_parameters", lambda objective, params, H, g: (H, g))
     goal, params, batch = problem(rng, "plrnn", "identity")
     n_parameters = sum(x.size for x in params.values())
     for n_timesteps, n_measured, n_expected in [
@@ -283,14 +270,19 @@ def test_the_matrix_is_of_more_windows_where_these_are_long(rng, monkeypatch):
         (T // 2, np.inf, shooting.WINDOWS_PER_PARAMETER * n_parameters),
         (T, 3 * T * N, 3),
     ]:
-        taken.clear()
         batches = [batch.part(n_timesteps)] * 100
-        goal._replace(n_measured=n_measured).curvature()(params, batches, 0, 1, rng)
-        n_windows, one_in = np.array(taken).T
-        assert n_expected <= n_windows[one_in > 0].sum() < n_expected + B
-        of_window = batches[0].targets[:, 0].size
-        n_rows = n_windows.sum() * of_window / one_in.max()
-        assert 0.1 * n_parameters <= n_rows < 0.1 * n_parameters + (B + 1) * of_window
+        parts = goal._replace(n_measured=n_measured)._parted(params, batches, 0)
+        n_windows = sum(piece.targets.shape[1] for piece, one_in in parts if one_in)
+        assert n_expected <= n_windows < n_expected + B
+
+
+@pytest.mark.parametrize(("n_batches", "one_in"), [(1, 1), (2, 2), (3, 3), (9, 3)])
+def test_as_many_steps_are_left_out_as_leave_enough_rows(n_batches, one_in, rng, monkeypatch):
+    goal, params, batch = problem(rng, "plrnn", "identity")
+    n_parameters = sum(x.size for x in params.values())
+    monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", batch.targets.size / n_parameters)
+    parts = goal._parted(params, [batch] * n_batches, 1)
+    assert [n for _, n in parts] == [one_in] * n_batches
 
 
 @pytest.mark.parametrize("one_in", [2, 3, 4])
@@ -305,3 +297,7 @@ def test_a_few_rows_of_each_window_stand_for_all_in_the_matrix(one_in, rng):
     of_steps = every[: (T + 1) * N].reshape(T + 1, N, -1)[::one_in]
     expected = np.sqrt(one_in) * of_steps.reshape(-1, every.shape[1])
     np.testing.assert_allclose(few[: len(expected)], expected, rtol=1e-5, atol=1e-6)
+    of_windows[0].errors[1:] = starts.LOST
+    np.testing.assert_array_equal(
+        next(goal._rows(params, of_windows, one_in)), next(goal._rows(params, of_windows))
+    )
