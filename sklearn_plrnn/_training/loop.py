@@ -5,11 +5,10 @@ and gradients as functions of params and batch, so that it can be tested on a qu
 changes during training offers ``at_epoch(progress, params, draw)``, which is the objective of the
 epoch to come, to first-order solvers; what is monitored is always the value of the one given. To be
 resumed it has a number ``stage``, for which ``at_stage(stage)`` of the one given is the same again.
-The optimizer is wrapped, never asked: a run keeps the best parameters, goes back to them and halves
-the rate when the loss explodes or what was gained is lost, and ends with them whatever happens. Two
-things come from above, as arguments: ``select(params)``, which scores checkpoints (smaller is
-better), and a `watch` over the epochs, which is told when each begins and ends, and may stop the
-run.
+The optimizer is wrapped, never asked: a run keeps the best parameters, goes back to them and
+halves the rate when the loss explodes, and ends with them whatever happens. Two things come from
+above, as arguments: ``select(params)``, which scores checkpoints (smaller is better), and a `watch`
+over the epochs, which is told when each begins and ends, and may stop the run.
 """
 
 import copy
@@ -121,9 +120,10 @@ def _first_order(run, rng):
         run.change_objective(epoch / settings.max_iter, rng)
         losses = _epoch(run, optimizer, average, rate, rng)
         # A few windows may be unstable, and mended by the others; not most of them.
-        if run.exploded(np.median(losses)) or run.has_relapsed(losses):
-            run.go_back()
-            factor, optimizer, average = factor / 2, make(), Average(run.vector)
+        if run.exploded(np.median(losses)):
+            run.vector[...] = run.best
+            run.n_retries, factor, optimizer = run.n_retries + 1, factor / 2, make()
+            average = Average(run.vector)
             continue
         epoch += 1
         here = run.vector.copy()

@@ -13,7 +13,6 @@ import numpy as np
 from .._model.turns import in_turns
 
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
-RELAPSE = 0.5, 2.0  # of what was gained is lost, and so many times the least loss is reached
 MAX_RETRIES = 8
 MAX_CANDIDATES = 5  # of the checkpoints
 KEPT = (
@@ -26,7 +25,6 @@ KEPT = (
     "n_retries",
     "stale",
     "start_value",
-    "reached",
 )  # on disk, besides what a solver adds
 
 
@@ -77,7 +75,6 @@ class Run:
         self._scored = {}  # of the last checkpoint, by the bytes of a vector
         self._lasting = {}  # by index: who watches may want the best one after every epoch
         self.n_retries, self.stale = 0, 0
-        self.reached = None  # median loss of the first epoch, that of the best, its upper quartile
         self.interrupted = self.stopped = False  # from outside
         self._value, self._value_and_gradients = objective.buffered(settings.n_threads)
         self._objective = self._in_training = objective
@@ -143,10 +140,7 @@ class Run:
         if not hasattr(self._in_training, "at_epoch"):
             return
         draw = lambda: next(iter(self.batches.epoch(rng)))
-        changed = self._in_training.at_epoch(progress, self.params, draw)
-        if changed is not self._in_training:
-            self.reached = None  # losses are other ones
-        self._enter(changed)
+        self._enter(self._in_training.at_epoch(progress, self.params, draw))
 
     def _enter(self, objective):
         if objective is not self._in_training:
@@ -260,26 +254,6 @@ class Run:
         # A start that was solved for may leave next to nothing, to which no step can keep.
         reference = max(reference, self.batches.target_power, np.finfo(float).tiny)
         return not np.isfinite(value) or value > EXPLODED * reference
-
-    def has_relapsed(self, losses):
-        """Whether an epoch has lost most of what the best one so far, which is remembered, gained.
-
-        Steps may lead to where the loss is rugged and no gradient shows the way back. Most batches
-        must be worse than most of the best epoch, or it may be chance.
-        """
-        lower, middle, upper = (float(x) for x in np.quantile(losses, [0.25, 0.5, 0.75]))
-        first, least, least_upper = self.reached or (middle, np.inf, np.inf)
-        if middle < least:
-            self.reached = first, middle, upper
-            return False
-        share, times = RELAPSE
-        is_much = middle - least > share * (first - least) and middle > times * least
-        return is_much and lower > least_upper
-
-    def go_back(self):
-        """To the best parameters, from where what is gained is counted anew."""
-        self.vector[...] = self.best
-        self.n_retries, self.reached = self.n_retries + 1, None
 
     def is_over(self):
         """Whether held-out loss has stopped improving, or who watches asks to stop."""

@@ -135,9 +135,9 @@ class BasePLRNN(
             )
         if result.diverged:
             warnings.warn(
-                "Training diverged, or lost what it had gained, again and again and was stopped; "
-                "the best parameters so far are kept. Lower learning_rate_init (now "
-                f"{self.learning_rate_init:g}) or max_grad_norm (now {self.max_grad_norm}).",
+                "Training diverged again and again and was stopped; the best parameters so far are "
+                f"kept. Lower learning_rate_init (now {self.learning_rate_init:g}) or "
+                f"max_grad_norm (now {self.max_grad_norm}).",
                 ConvergenceWarning,
                 stacklevel=4,
             )

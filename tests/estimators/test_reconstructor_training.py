@@ -267,11 +267,11 @@ def test_gauss_newton_improves_on_the_start(form, monkeypatch):
     X = np.split(noisy, [600, 1600, 3300]) if form == "list" else FORMS[form](noisy)
     options = {"n_hidden": 20, "sequence_length": 10, "random_state": 0}
     start = DSReconstructor(max_iter=0, **options).fit(X)
-    model = DSReconstructor(solver="gauss-newton", max_iter=6, **options).fit(X)
+    model = DSReconstructor(solver="gauss-newton", max_iter=15, **options).fit(X)
     assert model.solver_ == "gauss-newton"
     assert model.best_loss_ < model.validation_curve_[0] * (1 + 1e-9)
     errors = [prediction_error(fitted, test, n=10) for fitted in (start, model)]
-    assert errors[1] < errors[0]
+    assert errors[1] < 0.5 * errors[0]
 
 
 @pytest.mark.parametrize(

@@ -208,14 +208,6 @@ class Moving(Mortal):
         return Moving(offset=stage, of=self._of)
 
 
-class Plateau(Mortal):
-    """Higher beyond the minimum, where no gradient leads back, but not absurdly high."""
-
-    def value(self, params, batch):
-        value = super().value(params, batch)
-        return value if params["a"][0] < 1.3 else 12 + 0 * value
-
-
 def near_half(params):
     return abs(params["a"][0] - 0.5), abs(params["a"][1])
 
@@ -227,13 +219,6 @@ RUNS = {
     "recovering": {
         "solver": "sgd",
         "learning_rate_init": 1.2,
-        "learning_rate": "constant",
-        "max_iter": 40,
-        "batches": Shifts(0),
-    },
-    "relapsing": {
-        "kind": Plateau,
-        "solver": "sgd",
         "learning_rate": "constant",
         "max_iter": 40,
         "batches": Shifts(0),

@@ -69,64 +69,6 @@ def test_recovery_halves_the_rate_until_it_works():
     np.testing.assert_allclose(result.params["a"], TARGET["a"], atol=1e-3)
 
 
-class Plateau(Quadratic):
-    """Higher beyond the minimum, where no gradient leads back, but not absurdly high."""
-
-    def value(self, params, batch):
-        x, shift = params["a"][0], batch.targets[0, 0, 0]
-        return super().value(params, batch) if x < 1.3 else 12 + 100 * shift**2 + 0 * x
-
-    def at_epoch(self, progress, params, draw):
-        return self
-
-
-class Epochs(Shifts):
-    """Counts them."""
-
-    n = 0
-
-    def epoch(self, rng):
-        self.n += 1
-        return super().epoch(rng)
-
-
-@pytest.mark.parametrize(
-    ("n_steps", "held_out"), [(1, None), (3, None), (1, Shifts(-6.0))], ids=["1", "3", "held out"]
-)
-def test_what_was_gained_is_not_given_up(n_steps, held_out):
-    """Even where the best parameters are those of a higher loss, from which it is gained again."""
-    options = {"solver": "sgd", "learning_rate_init": 0.1, "learning_rate": "constant"}
-    batches = Epochs(*[0.0] * n_steps)
-    result = run(batches, Plateau(), held_out, **options)
-    assert min(result.loss_curve) < 1e-6
-    assert max(result.loss_curve[5:]) < 12
-    assert batches.n > result.n_iter == 200 and not result.diverged
-
-
-def test_noise_of_minibatches_is_no_relapse(rng):
-    batches = Epochs(*rng.normal(0, 3, 8))
-    result = run(batches, solver="sgd", learning_rate_init=0.03, learning_rate="constant")
-    assert batches.n == result.n_iter == 200
-    assert max(result.loss_curve[50:]) > 1.2 * min(result.loss_curve)
-
-
-def test_an_objective_that_becomes_harder_is_no_relapse():
-    class Rising(Quadratic):
-        def __init__(self, height=0.0):
-            self.height = height
-
-        def value(self, params, batch):
-            return super().value(params, batch) + self.height
-
-        def at_epoch(self, progress, params, draw):
-            return Rising(0.0 if progress < 0.5 else 10.0 * progress)
-
-    batches = Epochs(0.0, 0.0)
-    result = run(batches, Rising(), learning_rate_init=0.05)
-    assert batches.n == result.n_iter == 200
-    assert min(result.loss_curve) < 0.01 and result.loss_curve[-1] > 9
-
-
 class Poisoned(Quadratic):
     """NaN wherever the first parameter has passed 0.5."""
 
