@@ -5,11 +5,11 @@ Gauss-Newton steps find the state from which the run fits best (`starts`). In th
 of the parameters that state is eliminated; what parameters do is projected onto the complement of
 what the start can do (variable projection, Golub and Pereyra 1973; QR of dz_t / dz_0). The matrix
 comes from some of the windows only, though of many where they are long, for rows of one window tell
-much the same, so that not all its steps are needed: whether a step is right depends on the
-gradient, and that of many more is cheap, for it takes one pass backward and no derivative of single
-rows. Rows that were not measured have weight zero. What a window does not determine, such as units
-that are not observed, a weak prior ties to the state that the readout suggests for its first row,
-and this teaches the readout where unobserved units start.
+much the same: whether a step is right depends on the gradient, and that of many more is cheap, for
+it takes one pass backward and no derivative of single rows. Rows that were not measured have weight
+zero. What a window does not determine, such as units that are not observed, a weak prior ties to
+the state that the readout suggests for its first row, and this teaches the readout where unobserved
+units start.
 
 Windows hold no state but those on the attractor: as far as they tell, a run that is a little beside
 it may go anywhere. So each window is also begun from a state beside its best one, and what a few
@@ -32,10 +32,8 @@ from .starts import LOST, Windows, best_starts, errors_of
 from .turns import in_turns
 
 NUMBERS_PER_SEQUENCE = 250  # asked for, up to all; windows are many, and all their rows count
-NUMBERS_PER_PARAMETER = 50  # in windows for the matrix, at least; windows may overlap
+NUMBERS_PER_PARAMETER = 50  # in the matrix, at least; windows may overlap
 WINDOWS_PER_PARAMETER = 2 / 3  # the same, but for numbers that were measured only once
-ROWS_PER_PARAMETER = 20  # of the matrix, for which some of a window's steps are enough,
-ONE_IN_STEPS = 3  # but not fewer
 PIECE = 5000  # steps of windows that are handled together
 MIN_PIECE = 50  # windows
 MAX_NUMBERS = 2**21  # of derivatives at a time; more would leave the caches
@@ -201,31 +199,24 @@ class Shooting(NamedTuple):
 
     def _normal_equations(self, params, batches, n_sequences, n_samples, rng, n_threads=1):
         """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
-        parts = self._parted(params, batches, n_sequences)
-        work = lambda part: self._matrix_and_gradient(params, *part)
-        H, gradient, n_curved, n_windows = 0.0, 0.0, 0, 0
-        for (piece, one_in), of_piece in zip(parts, in_turns(work, parts, n_threads), strict=True):
-            n = _n_windows(piece)
-            n_windows += n
-            gradient = gradient + n * of_piece[1]
-            if one_in:
-                n_curved += n
-                H = H + n * of_piece[0]
+        curved, others = self._parted(params, batches, n_sequences)
+        both = partial(self._matrix_and_gradient, params)
+        alone = lambda piece: (self._gradient(params, self._all_runs(params, piece)),)
+        n_curved, H, of_curved = _total(both, curved, n_threads, [0.0, 0.0])
+        n_others, of_others = _total(alone, others, n_threads, [0.0])
         H, of_penalties = to_parameters(self.objective, params, H / n_curved, 0.0)
-        return H, gradient / n_windows + of_penalties
+        return H, (of_curved + of_others) / (n_curved + n_others) + of_penalties
 
     def _parted(self, params, batches, n_sequences):
-        """Pieces of windows, and one in how many of their rows goes into the matrix, or 0."""
+        """Pieces of windows for matrix and gradient, and of more for the gradient alone."""
         batches = iter(batches)
         first = next(batches)
         n_numbers = self._enough_for_matrix(params, first.targets[:, 0].size)
         n_asked = max(min(NUMBERS_PER_SEQUENCE * n_sequences, self.n_measured), n_numbers)
         taken = _enough(itertools.chain([first], batches), n_asked)
         pieces = list(itertools.chain.from_iterable(map(_pieces, taken)))
-        curved = _enough(pieces, n_numbers)
-        n_rows = ROWS_PER_PARAMETER * sum(x.size for x in params.values())
-        one_in = int(np.clip(sum(map(_n_numbers, curved)) // n_rows, 1, ONE_IN_STEPS))
-        return [(piece, one_in if i < len(curved) else 0) for i, piece in enumerate(pieces)]
+        n_curved = len(_enough(pieces, n_numbers))
+        return pieces[:n_curved], pieces[n_curved:]
 
     def _enough_for_matrix(self, params, of_window):
         """How many measured numbers the matrix needs, there being so many in a window."""
@@ -237,25 +228,23 @@ class Shooting(NamedTuple):
         """Of windows' errors, by how much what they count grows with them."""
         return runs.weight / (1 + runs.errors[kept] / self.tolerated)
 
-    def _matrix_and_gradient(self, params, piece, one_in):
-        """Of windows: J'J of all entries, if wanted, and the gradient by parameters."""
+    def _matrix_and_gradient(self, params, piece):
+        """Of windows: J'J of all entries, and the gradient in the order of the parameters."""
         of_windows = list(self._all_runs(params, piece))
-        H = gram(self._rows(params, of_windows, one_in)) if one_in else None
-        return H, self._gradient(params, of_windows)
+        return gram(self._rows(params, of_windows)), self._gradient(params, of_windows)
 
-    def _rows(self, params, of_windows, one_in=1):
-        """Derivatives (R, entries) of runs, off what their starts can do, at one in so many steps.
+    def _rows(self, params, of_windows):
+        """Derivatives (R, entries) of runs, off what their starts can do.
 
-        They are many numbers: of few windows at a time, and in single precision, for a matrix that
-        steps are damped in needs no more. The fewer windows count, the more of their steps do.
+        They are many numbers: of few windows at a time, and in single precision, for which a matrix
+        that steps are damped in has no need.
         """
         n_entries, workspace = sum(x.size for x in params.values()), Workspace()
         single = {name: _single(x) for name, x in params.items()}
         for runs in of_windows:
             kept = np.flatnonzero(runs.errors < LOST)
             chosen = kept[:: runs.one_in]
-            one_in_steps = max(1, one_in * len(kept) // len(runs.errors))
-            share = one_in_steps * len(kept) / max(len(chosen), 1)
+            share = len(kept) / max(len(chosen), 1)
             n_together = max(1, MAX_NUMBERS // (runs.found.residuals.shape[1] * n_entries))
             for i in range(0, len(chosen), n_together):
                 now = chosen[i : i + n_together]
@@ -264,10 +253,7 @@ class Shooting(NamedTuple):
                 J = self._run(single, batch, start, True, workspace).of_parameters
                 root = np.sqrt(share * self._shares(runs, now))[:, None, None]
                 Q = np.linalg.qr(runs.found.of_start[now])[0]
-                J = _off(_single(Q), _single(root) * J)
-                windows, rows = np.ogrid[i : i + len(now), : J.shape[1]]
-                steps = rows // self.objective.readout.n_outputs
-                yield J[(windows + steps) % one_in_steps == 0]  # other ones of each window
+                yield _off(_single(Q), _single(root) * J).reshape(-1, J.shape[-1])
 
     def _gradient(self, params, of_windows):
         """The gradient of windows alone, in the order of the parameters, no penalties."""
@@ -310,11 +296,7 @@ def precision_of(noise):
 
 def _enough(batches, n_rows):
     """The first batches, until they have so many rows that count."""
-    return first_batches(batches, n_rows, _n_numbers)
-
-
-def _n_numbers(batch):
-    return np.count_nonzero(batch.weights)
+    return first_batches(batches, n_rows, lambda batch: np.count_nonzero(batch.weights))
 
 
 def _read_out(readout, params, found):
@@ -344,6 +326,15 @@ def _pieces(batch):
     for i in range(0, n_windows, size):
         piece = batch.part(windows=slice(i, i + size))
         yield piece._replace(weights=piece.weights * (n_windows / _n_windows(piece)))
+
+
+def _total(work, pieces, n_threads, totals):
+    """How many windows pieces have, and sums of what `work` gives of each, by their number."""
+    n_windows = 0
+    for piece, parts in zip(pieces, in_turns(work, pieces, n_threads), strict=True):
+        n_windows += _n_windows(piece)
+        totals = [x + _n_windows(piece) * part for x, part in zip(totals, parts, strict=True)]
+    return n_windows, *totals
 
 
 def _n_windows(batch):

@@ -14,6 +14,7 @@ have left out. Arrays are kept in the precision of the model; `normal_equations`
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
 
 from .products import weight_gradients_by_sequence
 from .run import PARAMETERS, Run, run_arguments
@@ -153,12 +154,14 @@ def gram(blocks):
 
     Products are made in the precision of J, sums in double precision.
     """
-    H = 0.0
+    H = None
     for J in blocks:
+        if H is None:
+            H = np.zeros((J.shape[1], J.shape[1]))
+        syrk = get_blas_funcs("syrk", (J,))
         for i in range(0, len(J), ROWS):
-            rows = J[i : i + ROWS]
-            H = np.add(H, rows.T @ rows, dtype=float)
-    return H
+            H += syrk(1.0, J[i : i + ROWS].T)
+    return 0.0 if H is None else H + np.triu(H, 1).T
 
 
 def normal_equations(blocks):

@@ -12,7 +12,6 @@ from sklearn_plrnn._model.objective import Batch, Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor, regularized_units
 from sklearn_plrnn._model.shooting import Shooting
-from sklearn_plrnn._recurrence.sensitivities import gram
 from sklearn_plrnn._training.run import flatten
 
 T, B, N, K = 6, 5, 2, 1
@@ -262,7 +261,11 @@ def test_a_few_runs_from_beside_stand_for_all_in_the_matrix(n_windows, rng, monk
 
 def test_the_matrix_is_of_more_windows_where_these_are_long(rng, monkeypatch):
     """Four times as many numbers, in the same number of windows, but not more than there are."""
+    taken = []
     monkeypatch.setattr(shooting, "NUMBERS_PER_PARAMETER", 0)
+    counted = lambda self, params, piece: taken.append(piece) or (np.eye(1), np.zeros(1))
+    monkeypatch.setattr(Shooting, "_matrix_and_gradient", counted)
+    monkeypatch.setattr(shooting, "to_parameters", lambda objective, params, H, g: (H, g))
     goal, params, batch = problem(rng, "plrnn", "identity")
     n_parameters = sum(x.size for x in params.values())
     for n_timesteps, n_measured, n_expected in [
@@ -270,34 +273,8 @@ def test_the_matrix_is_of_more_windows_where_these_are_long(rng, monkeypatch):
         (T // 2, np.inf, shooting.WINDOWS_PER_PARAMETER * n_parameters),
         (T, 3 * T * N, 3),
     ]:
+        taken.clear()
         batches = [batch.part(n_timesteps)] * 100
-        parts = goal._replace(n_measured=n_measured)._parted(params, batches, 0)
-        n_windows = sum(piece.targets.shape[1] for piece, one_in in parts if one_in)
+        goal._replace(n_measured=n_measured).curvature()(params, batches, 0, 1, rng)
+        n_windows = sum(piece.targets.shape[1] for piece in taken)
         assert n_expected <= n_windows < n_expected + B
-
-
-@pytest.mark.parametrize(("n_batches", "one_in"), [(1, 1), (2, 2), (3, 3), (9, 3)])
-def test_as_many_steps_are_left_out_as_leave_enough_rows(n_batches, one_in, rng, monkeypatch):
-    goal, params, batch = problem(rng, "plrnn", "identity")
-    n_parameters = sum(x.size for x in params.values())
-    monkeypatch.setattr(shooting, "ROWS_PER_PARAMETER", batch.targets.size / n_parameters)
-    parts = goal._parted(params, [batch] * n_batches, 1)
-    assert [n for _, n in parts] == [one_in] * n_batches
-
-
-@pytest.mark.parametrize("one_in", [2, 3, 4])
-def test_a_few_rows_of_each_window_stand_for_all_in_the_matrix(one_in, rng):
-    """Those of windows that are alike are all there; of a step, those of all variables."""
-    goal, params, batch = problem(rng, "shallow", "identity", M=3, missing=0.3)
-    alike = batch.part(windows=np.zeros(4 * one_in, int))
-    of_windows = list(goal._replace(beside=0.0)._all_runs(params, alike))
-    every, few = (gram(goal._rows(params, of_windows, n)) for n in (1, one_in))
-    np.testing.assert_allclose(few, every, rtol=1e-5, atol=1e-6 * every.max())
-    every, few = (next(goal._rows(params, of_windows, n)) for n in (1, one_in))
-    of_steps = every[: (T + 1) * N].reshape(T + 1, N, -1)[::one_in]
-    expected = np.sqrt(one_in) * of_steps.reshape(-1, every.shape[1])
-    np.testing.assert_allclose(few[: len(expected)], expected, rtol=1e-5, atol=1e-6)
-    of_windows[0].errors[1:] = starts.LOST
-    np.testing.assert_array_equal(
-        next(goal._rows(params, of_windows, one_in)), next(goal._rows(params, of_windows))
-    )
