@@ -19,8 +19,9 @@ sequences, and all of them, those of the test too, are cut to lengths from T/2 t
 (``--tasks mnist permuted``) is read from ``--mnist``, by default ../shared/data/mnist.npz, or
 fetched by `sklearn.datasets.fetch_openml`; its models are *ours*, `RegularizedPLRNNClassifier` with
 alpha = 5 for ``--epochs`` on all 60 000 digits, *ours-0* the same without the regularizer, and
-*larger* with 128 units (18 000 parameters). ``--shifted`` adds that many copies of every digit to
-those to train on, each moved by up to a pixel.
+*larger* with 128 units (18 000 parameters), *larger-64* the same in minibatches of 64.
+``--shifted`` adds that many copies of every digit to those to train on, each moved by up to a
+pixel.
 """
 
 import argparse
@@ -62,13 +63,9 @@ BASELINES = ("RNN", "iRNN", "npRNN", "oRNN", "LSTM")
 CLASSIFIERS = {
     "ours": {"alpha": 5.0, "learning_rate_init": 2e-3},
     "ours-0": {"alpha": 0.0, "learning_rate_init": 2e-3},
-    "larger": {
-        "alpha": 5.0,
-        "learning_rate_init": 1.5e-3,
-        "n_components": 128,
-        "batch_size": 64,
-    },
+    "larger": {"alpha": 5.0, "learning_rate_init": 2e-3, "n_components": 128},
 }
+CLASSIFIERS["larger-64"] = CLASSIFIERS["larger"] | {"learning_rate_init": 1.5e-3, "batch_size": 64}
 
 
 def sequences(task, n, T, seed, noisy=False, training=True):

@@ -230,13 +230,13 @@ class Run:
 
     def _scores_of(self, vectors):
         """What ``select`` says of each, or has said last time: not all steps are taken."""
-        new = [x for x in vectors if x.tobytes() not in self._scored]
+        keys = [x.tobytes() for x in vectors]
+        new = {key: x for key, x in zip(keys, vectors, strict=True) if key not in self._scored}
         score_of = lambda x: tuple(map(float, self.select(views(x, self.params))))
-        of_new = in_turns(score_of, new, self.settings.n_threads)
-        known = self._scored | {x.tobytes(): y for x, y in zip(new, of_new, strict=True)}
-        scores = [known[x.tobytes()] for x in vectors]
-        self._scored = {x.tobytes(): y for x, y in zip(vectors, scores, strict=True)}
-        return scores
+        scores = in_turns(score_of, list(new.values()), self.settings.n_threads)
+        known = self._scored | dict(zip(new, scores, strict=True))
+        self._scored = {key: known[key] for key in keys}
+        return [known[key] for key in keys]
 
     @property
     def is_at_best_checkpoint(self):
