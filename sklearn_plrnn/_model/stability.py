@@ -1,9 +1,10 @@
-"""How strongly a linear region of a map contracts, and how that depends on the parameters."""
+"""How strongly a linear region contracts, how large a run is, and what parameters do to either."""
 
 import autograd.numpy as anp
 import numpy as np
 import scipy.linalg
 
+from .._recurrence import propagate
 from .curvature import gradient_vector
 
 
@@ -26,3 +27,18 @@ def largest_modulus(objective, params, active):
         return anp.sum(of_jacobian * coupling) + anp.sum(of_jacobian.diagonal() * f.A)
 
     return modulus, gradient_vector(linearized, params)
+
+
+def logarithmic_size(objective, params, state, n_timesteps):
+    """Logarithm of the spread of what is read out of a free run from `state` (M,).
+
+    And its derivatives, in the order of the parameters; not finite where the run rests.
+    """
+
+    def size(p):
+        states = propagate(objective.cell.lower(p), state[None], n_timesteps=n_timesteps)
+        outputs = objective.readout.output(p, states)
+        return 0.5 * anp.log(anp.mean((outputs - anp.mean(outputs, axis=0)) ** 2))
+
+    with np.errstate(all="ignore"):
+        return float(size(params)), gradient_vector(size, params)

@@ -21,7 +21,7 @@ import numpy as np
 from .._model.objective import Objective
 from .._model.simulation import simulate
 from ..metrics import power_spectrum_distance, state_space_divergence
-from ._spurious import without_attractors
+from ._spurious import without_attractors, without_circles
 
 N_SEGMENTS = 8  # at most
 N_RUNS = 4, 32  # where no inputs tie them to segments, and as many as segments at least
@@ -104,13 +104,18 @@ class FreeRunScores(NamedTuple):
         return state_space_divergence(x, np.concatenate(runs)), distance
 
     def amended(self, params, H, loss):
-        """Parameters without the fixed points that catch runs, None if there are none or no way.
+        """Parameters without what catches runs, None if there is nothing of that or no way.
 
         `H` and `loss` are Gauss-Newton matrix and value, see `without_attractors`.
         """
         if self.inputs is not None or len(self.rows) == 0:
             return None
-        return without_attractors(self.objective, params, H, loss, self.rows)
+        amended = without_attractors(self.objective, params, H, loss, self.rows)
+        if self.quietest is None:
+            return amended
+        nearby = params if amended is None else amended
+        released = without_circles(self.objective, nearby, H, loss, self._caught)
+        return amended if released is None else released
 
     def prefers_amended(self, score, of_given):
         """Whether to keep amended parameters with `score`, beside that of those that were given.
@@ -137,13 +142,25 @@ class FreeRunScores(NamedTuple):
 
     def _share_caught(self, params, n_times=1):
         """Of many runs from all over the data, those that are caught or diverge."""
+        _, is_near, is_caught = self._late(params, n_times)
+        return float(np.mean(~is_near | is_caught))
+
+    def _caught(self, params):
+        """Last states (n, M) of those that are caught."""
+        state, is_near, is_caught = self._late(params)
+        return state[is_near & is_caught]
+
+    def _late(self, params, n_times=1):
+        """Of many runs the last states, which are within limits for long, and which are caught."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
         start = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
+        params = {name: x.astype(start.dtype) for name, x in params.items()}
         with np.errstate(all="ignore"):
-            late = self._simulated(params, start, TRIED, n_times)[-LATE:]
+            rows, state = self._simulated(params, start, TRIED, n_times)
+            late = rows[-LATE:]
             late += np.random.default_rng(0).normal(0, self.noise, late.shape)
             is_near = (np.abs(late) <= self.limits).all(axis=(0, 2))
-            return float(np.mean(~is_near | self._is_caught(late)))
+            return state, is_near, self._is_caught(late)
 
     def _is_caught(self, late):
         """Whether runs (T, ..., N) rest or turn in small circles."""
@@ -156,20 +173,23 @@ class FreeRunScores(NamedTuple):
     def _runs(self, params):
         """Free runs, each as long as what it is compared with."""
         lengths = [len(x) for x in self._references()]
-        rows = self._simulated(params, self.first, max(lengths) + self.skipped)
+        rows, _ = self._simulated(params, self.first, max(lengths) + self.skipped)
         rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
         lengths = islice(cycle(lengths), len(self.first))
         return [rows[self.skipped :][:n, i] for i, n in enumerate(lengths)]
 
     def _simulated(self, params, first, n_timesteps, n_times=1):
-        """Observed variables (T, B, N) of runs from rows (B, N), of `n_times` as long the end."""
+        """Observed variables (T, B, N) of runs from rows (B, N), of `n_times` as long the end.
+
+        And the last states (B, M).
+        """
         readout, f = self.objective.readout, self.objective.cell.lower(params)
         output = lambda states: readout.output(params, states)
         state = readout.start(params, np.nan_to_num(first), ~np.isnan(first))
         inputs = None if self.inputs is None else self.inputs[1:]
         for _ in range(n_times):
             rows, state = simulate(f, params, output, state, n_timesteps, inputs)
-        return rows
+        return rows, state
 
 
 def _quietest(x):

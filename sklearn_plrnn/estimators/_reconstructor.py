@@ -239,7 +239,7 @@ class DSReconstructor(FittedDynamics):
         Strength of forcing that was given or chosen, 0.0 without forcing.
     checkpoint_scores_ : list of tuple
         State-space divergence and power-spectrum distance of a free run from the training data, at
-        the start and at each checkpoint, spurious fixed points taken out where that is better.
+        the start and at each checkpoint, spurious attractors taken out where that is better.
     loss_curve_ : list of float
         Mean training loss of each epoch, in standardized units, penalties included; with
         "gauss-newton" that which is monitored, by windows of each length anew: the mean before the

@@ -1,4 +1,4 @@
-"""Fixed points that attract where the data do not stay, and how to make them let go.
+"""Fixed points and circles that attract where the data do not stay, and how to make them let go.
 
 Where no data come, as inside the wings of the Lorenz attractor, they hardly determine whether a
 fixed point attracts, and a run that gets near one that does stays for ever. Its eigenvalues are
@@ -9,18 +9,26 @@ least, by the Gauss-Newton matrix H:
     (target - |lambda|) H^-1 g / (g' H^-1 g),    g = d|lambda| / dparameters.
 
 Where even that raises the loss noticeably, the data do say that the point attracts.
+
+Around a point that repels weakly, as those inside the wings do, regions that contract a little may
+hold runs on a small circle. With parameters it changes its size, and the cheapest change that makes
+it larger is the same but for g, the derivatives of a run's size. Before long such a circle meets
+one that repels, and both vanish.
 """
 
 import numpy as np
 import scipy.linalg
 
-from .._model.stability import largest_modulus
+from .._model.stability import largest_modulus, logarithmic_size
 from .._recurrence.piecewise import PiecewiseLinearMap
 from .._training.run import flatten
 from ..analysis import fixed_points
 
 N_STARTS = 1000
 MAX_STEPS = 5
+MAX_GROWTHS = 12
+GROWTH = 0.3  # of the logarithm of a circle's size at a time
+TURNING = 1000  # steps of a run that say how large it is
 TOLERATED = 0.01  # of the loss
 BEYOND = 0.2, 1e-3  # of what was missing from 1, and at least: how far above it a modulus is raised
 DAMPING = 1e-3  # of the diagonal or its mean, so that nothing changes at will that has no influence
@@ -32,23 +40,48 @@ def without_attractors(objective, params, H, loss, rows):
     None where there is none to begin with, and where it would cost too much. `H` and `loss` are the
     Gauss-Newton matrix and value in which costs are counted.
     """
-    vector, params = flatten({name: x.astype(float) for name, x in params.items()})
+    vector, params = _doubled(params)
     attracting = _attracting(objective, params, rows)
     if not attracting:
         return None
     given, factor = vector.copy(), _factor(H)
     for _ in range(MAX_STEPS):
         for point in attracting:
-            step = None if factor is None else _step(objective, params, factor, point)
+            modulus, slope = largest_modulus(objective, params, point.patterns[0])
+            rise = 1 - modulus + max(BEYOND[0] * (1 - modulus), BEYOND[1])
+            step = _cheapest(rise, slope, factor)
             if step is None:
                 return None
             vector += step
         attracting = _attracting(objective, params, rows)
         if not attracting:
             break
-    change = vector - given
-    is_cheap = 0.5 * change @ H @ change <= TOLERATED * loss
-    return params if is_cheap and not attracting else None
+    return params if not attracting and _is_cheap(vector - given, H, loss) else None
+
+
+def without_circles(objective, params, H, loss, caught):
+    """Parameters near `params`, of which no run is caught any more; None, `H` and `loss` as above.
+
+    ``caught(params)`` gives the last states (n, M) of runs that are.
+    """
+    vector, params = _doubled(params)
+    given, factor = vector.copy(), _factor(H)
+    for _ in range(MAX_GROWTHS):
+        states = caught(params)
+        if len(states) == 0:
+            changed = np.any(vector != given)
+            return params if changed and _is_cheap(vector - given, H, loss) else None
+        _, slope = logarithmic_size(objective, params, states[0].astype(float), TURNING)
+        step = _cheapest(GROWTH, slope, factor)
+        if step is None:
+            return None
+        vector += step
+    return None
+
+
+def _doubled(params):
+    """Parameters in double precision: the vector that holds them, and the dict of views into it."""
+    return flatten({name: x.astype(float) for name, x in params.items()})
 
 
 def _factor(H):
@@ -61,14 +94,16 @@ def _factor(H):
         return None
 
 
-def _step(objective, params, factor, point):
-    """The cheapest change that makes a point repel; None if there is none."""
-    modulus, slope = largest_modulus(objective, params, point.patterns[0])
-    if not np.isfinite(slope).all() or not slope.any():
+def _cheapest(rise, slope, factor):
+    """The cheapest change by which what has this `slope` rises; None if there is none."""
+    if factor is None or not np.isfinite(slope).all() or not slope.any():
         return None
     direction = scipy.linalg.cho_solve(factor, slope)
-    rise = 1 - modulus + max(BEYOND[0] * (1 - modulus), BEYOND[1])
     return rise * direction / (slope @ direction)
+
+
+def _is_cheap(change, H, loss):
+    return 0.5 * change @ H @ change <= TOLERATED * loss
 
 
 def _attracting(objective, params, rows):

@@ -118,6 +118,34 @@ def test_runs_that_are_caught_are_counted():
     assert score(rotation())[1] == pytest.approx(1 - 0.75**2, abs=0.1)
 
 
+def rings(*radii, strengths):
+    """A rotation that grows, and from each of some radii on grows by so much more."""
+    phases = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    outwards = np.c_[np.cos(phases), np.sin(phases)]
+    params = rotation(1.02)
+    turn = np.array([[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]])
+    for radius, strength in zip(radii, strengths, strict=True):
+        params["W1"] = np.hstack([params["W1"], strength * turn @ outwards.T])
+        params["W2"] = np.vstack([params["W2"], outwards])
+        params["h2"] = np.r_[params["h2"], np.full(len(phases), -radius)]
+    return params
+
+
+def test_small_circles_let_go_of_what_they_catch():
+    """From the origin out to 0.2 and from 0.4 to 1.3 runs grow, between and beyond they shrink."""
+    params = rings(0.2, 0.4, 1.3, strengths=(-0.1, 0.2, -0.5))
+    score = scores_of(circle(3000))
+    score.rows[: len(score.rows) // 4] *= 0.1
+    assert score._share_caught(params) == pytest.approx(0.25, abs=0.05)
+    assert score(params)[1] > 0.4
+    n = sum(x.size for x in params.values())
+    amended = score.amended(params, np.eye(n), 1e6)
+    assert score._share_caught(amended) == 0
+    assert score(amended)[1] < 0.1
+    assert score.amended(params, np.eye(n), 1e-12) is None
+    assert score.amended(amended, np.eye(n), 1e6) is None
+
+
 def test_gaps_do_not_count_as_quiet():
     x = circle(6000)
     x[2000:4100] = np.nan

@@ -1,4 +1,4 @@
-"""Fixed points that attract beside the data: derivatives, and the cheapest way out of them."""
+"""What attracts beside the data: derivatives, and the cheapest way out of it."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,18 @@ from sklearn_plrnn._model.cells import CELLS, make_cell
 from sklearn_plrnn._model.objective import Objective
 from sklearn_plrnn._model.readouts import READOUTS
 from sklearn_plrnn._model.regularization import ManifoldAttractor
-from sklearn_plrnn._model.stability import largest_modulus
+from sklearn_plrnn._model.stability import largest_modulus, logarithmic_size
 from sklearn_plrnn._training.run import Run, Settings, flatten, views
 from sklearn_plrnn.analysis import PiecewiseLinearMap
 from sklearn_plrnn.estimators._spurious import (
     BEYOND,
+    GROWTH,
+    MAX_GROWTHS,
     TOLERATED,
+    TURNING,
     _attracting,
     without_attractors,
+    without_circles,
 )
 
 M = 3
@@ -50,19 +54,38 @@ def metric(n, seed=0):
     return root @ root.T + 0.1 * np.eye(n)
 
 
+def assert_slope_is_that_of_differences(value_and_slope, params):
+    """In a random direction of the parameters."""
+    vector, params = flatten(params)
+    direction, eps = np.random.default_rng(0).normal(size=vector.size), 1e-6
+    moved = (views(vector + sign * eps * direction, params) for sign in (1, -1))
+    ahead, behind = (value_and_slope(p)[0] for p in moved)
+    slope = value_and_slope(params)[1]
+    assert slope @ direction == pytest.approx((ahead - behind) / (2 * eps), rel=1e-5, abs=1e-8)
+
+
 @pytest.mark.parametrize("readout", ["identity", "affine"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_derivative_of_the_modulus_is_that_of_finite_differences(cell, readout):
     objective, params, _, point = with_an_attractor(cell, readout)
-    vector, params = flatten(params)
-    modulus, slope = largest_modulus(objective, params, point.patterns[0])
-    assert modulus == pytest.approx(np.abs(point.eigenvalues).max())
-    direction, eps = np.random.default_rng(0).normal(size=vector.size), 1e-6
-    difference = 0
-    for sign in (1, -1):
-        moved = views(vector + sign * eps * direction, params)
-        difference += sign * largest_modulus(objective, moved, point.patterns[0])[0] / (2 * eps)
-    assert slope @ direction == pytest.approx(difference, rel=1e-5, abs=1e-8)
+    value_and_slope = lambda p: largest_modulus(objective, p, point.patterns[0])
+    assert value_and_slope(params)[0] == pytest.approx(np.abs(point.eigenvalues).max())
+    assert_slope_is_that_of_differences(value_and_slope, params)
+
+
+@pytest.mark.parametrize("readout", ["identity", "affine", "relu"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_derivative_of_the_size_is_that_of_finite_differences(cell, readout):
+    objective, params, _, point = with_an_attractor(cell, readout)
+    state = point.states[0] + np.array([3.0, -1, 2])
+    value_and_slope = lambda p: logarithmic_size(objective, p, state, 30)
+    f, z, states = PiecewiseLinearMap(*objective.cell.lower(params)), state, []
+    for _ in range(30):
+        z = f.step(z)
+        states.append(z)
+    spread = objective.readout.output(params, np.array(states)).var(axis=0)
+    assert value_and_slope(params)[0] == pytest.approx(0.5 * np.log(spread.mean()))
+    assert_slope_is_that_of_differences(value_and_slope, params)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -132,6 +155,43 @@ def test_fixed_points_beside_the_data_are_left_alone():
     elsewhere = rows + 100 + np.abs(point.states).max() + np.abs(rows).max()
     H = metric(flatten(params)[0].size)
     assert without_attractors(objective, params, H, FREE, elsewhere) is None
+
+
+def caught_times(n, state):
+    """Says of the first `n` parameters that it is asked of that a run is caught, at `state`."""
+    answers = iter([state[None]] * n)
+    return lambda params: next(answers, state[:0])
+
+
+def test_a_circle_grows_by_the_change_that_costs_least():
+    objective, params, _, point = with_an_attractor("plrnn")
+    vector, params = flatten(params)
+    state, H = point.states[0] + 1.0, metric(vector.size)
+    found = without_circles(objective, params, H, FREE, caught_times(1, state))
+    change = flatten(found)[0] - vector
+    size, slope = logarithmic_size(objective, params, state, TURNING)
+    assert change @ H @ change == pytest.approx(
+        GROWTH**2 / (slope @ np.linalg.solve(H, slope)), rel=0.01
+    )
+    slightly = views(vector + 1e-3 * change, params)
+    grown, _ = logarithmic_size(objective, slightly, state, TURNING)
+    assert grown - size == pytest.approx(1e-3 * GROWTH, rel=0.05)
+
+
+def test_circles_that_stay_or_cost_too_much_are_left():
+    objective, params, _, point = with_an_attractor("shallow")
+    vector, params = flatten(params)
+    state, H = point.states[0] + 1.0, metric(vector.size)
+    found = lambda n, loss=FREE, H=H, state=state: without_circles(
+        objective, params, H, loss, caught_times(n, state)
+    )
+    change = flatten(found(1))[0] - vector
+    cost = 0.5 * change @ H @ change
+    assert found(1, loss=1.01 * cost / TOLERATED) is not None
+    assert found(1, loss=0.99 * cost / TOLERATED) is None
+    assert found(0) is None and found(MAX_GROWTHS) is None
+    assert found(1, H=-H) is None and found(1, H=H * np.nan) is None
+    assert found(1, state=point.states[0] * np.nan) is None
 
 
 class Scores:
