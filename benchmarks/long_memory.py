@@ -20,8 +20,8 @@ sequences, and all of them, those of the test too, are cut to lengths from T/2 t
 fetched by `sklearn.datasets.fetch_openml`; its models are *ours*, `RegularizedPLRNNClassifier` with
 alpha = 5 for ``--epochs`` on all 60 000 digits, *ours-0* the same without the regularizer, and
 *larger* with 128 units (18 000 parameters), *larger-64* the same in minibatches of 64.
-``--shifted`` adds that many copies of every digit to those to train on, each moved by up to a
-pixel.
+``--deformed`` adds that many copies of every digit to those to train on, each turned, stretched,
+sheared and moved a little.
 """
 
 import argparse
@@ -35,6 +35,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.ndimage import affine_transform
 from stored_runs import grouped, once
 
 from sklearn_plrnn import RegularizedPLRNNClassifier, RegularizedPLRNNRegressor
@@ -129,8 +130,8 @@ def classify(task, T, model, seed, options):
     rng = np.random.default_rng(seed)
     kept = rng.permutation(len(X))[: options.n_train if options.quick else len(X)]
     X, y = X[kept], y[kept]
-    copies = [moved(X, rng) for _ in range(options.shifted)]
-    X, y = np.concatenate([X, *copies]), np.tile(y, 1 + options.shifted)
+    copies = [deformed(X, rng) for _ in range(options.deformed)]
+    X, y = np.concatenate([X, *copies]), np.tile(y, 1 + options.deformed)
     begin = time.perf_counter()
     fitted = RegularizedPLRNNClassifier(
         random_state=seed,
@@ -168,18 +169,26 @@ def mnist(path, permuted):
     return X, parts[1].astype(int), X_test, parts[3].astype(int)
 
 
-def moved(X, rng):
-    """Every image moved by a pixel or none, at random, up or down and left or right."""
-    images = X.reshape(-1, 28, 28)
-    around = np.pad(images, [(0, 0), (1, 1), (1, 1)], constant_values=X.min())
-    rows, columns = rng.integers(3, size=(2, len(X)))
-    windows = np.lib.stride_tricks.sliding_window_view(around, (28, 28), axis=(1, 2))
-    return windows[np.arange(len(X)), rows, columns].reshape(X.shape)
+def deformed(X, rng):
+    """Every image turned by up to 10 degrees, each axis stretched or sheared by up to a tenth and
+    moved by up to a pixel."""
+    turns = rng.uniform(-np.pi / 18, np.pi / 18, len(X))
+    turned = np.stack([np.cos(turns), -np.sin(turns), np.sin(turns), np.cos(turns)], axis=1)
+    maps = turned.reshape(-1, 2, 2) @ (np.eye(2) + rng.uniform(-0.1, 0.1, (len(X), 2, 2)))
+    centre = np.full(2, 13.5)
+    corners = centre - maps @ centre + rng.uniform(-1, 1, (len(X), 2))
+    images, background = X.reshape(-1, 28, 28), X.min()
+    return np.stack(
+        [
+            affine_transform(image, turn, corner, order=1, cval=background)
+            for image, turn, corner in zip(images, maps, corners, strict=True)
+        ]
+    ).reshape(X.shape)
 
 
 def run_one(task, T, model, seed, options):
     """Run unless its file is there."""
-    variant = "-noisy" if options.noisy else "-shifted" if options.shifted else ""
+    variant = "-noisy" if options.noisy else "-deformed" if options.deformed else ""
     once(
         RESULTS / f"{task}{variant}-{T}-{model}-{seed}.json",
         answer if task in TASKS else classify,
@@ -252,14 +261,14 @@ def main():
         "--budget", type=float, default=300.0, help="seconds of first-order methods"
     )
     parser.add_argument("--epochs", type=int, default=100, help="on MNIST")
-    parser.add_argument("--shifted", type=int, default=0, help="moved copies of MNIST's digits")
+    parser.add_argument("--deformed", type=int, default=0, help="copies of each of MNIST's digits")
     parser.add_argument("--mnist", default=str(MNIST))
     parser.add_argument("--verbose", action="store_true", help="show the progress on MNIST")
     parser.add_argument("--noisy", action="store_true")
     parser.add_argument("--quick", action="store_true", help="short sequences, three seeds")
     options = parser.parse_args()
-    if options.shifted and options.tasks != ["mnist"]:
-        parser.error("--shifted is for --tasks mnist: other sequences are not images")
+    if options.deformed and options.tasks != ["mnist"]:
+        parser.error("--deformed is for --tasks mnist: other sequences are not images")
     if options.what != "run":
         return {"table": table, "figure": figure}[options.what]()
     lengths = options.lengths or (QUICK if options.quick else LENGTHS)

@@ -117,6 +117,8 @@ STUDY = {
     "sequence_length": 300,  # one burst
     "learning_rate_init": 3e-3,
     "max_iter": 100,
+    "forcing_strength": 0.1,
+    "l2": 0.0,  # the penalty that is studied is the only one
 }
 SLOW = 1 / 30  # cycles per step; a burst takes about 300 steps, a spike about 10
 STUDY_SIGMA = 2.0  # 1501 rows hold five bursts: 20 frequencies would smear them out

@@ -29,15 +29,15 @@ def largest_modulus(objective, params, active):
     return modulus, gradient_vector(linearized, params)
 
 
-def logarithmic_size(objective, params, state, n_timesteps):
-    """Logarithm of the spread of what is read out of a free run from `state` (M,).
+def logarithmic_size(objective, params, state, n_timesteps, scale):
+    """Logarithm of the spread, in units of `scale` (N,), of a free run's outputs from `state` (M,).
 
-    And its derivatives, in the order of the parameters; not finite where the run rests.
+    And its derivatives, in the order of the parameters; they mean nothing where the run rests.
     """
 
     def size(p):
         states = propagate(objective.cell.lower(p), state[None], n_timesteps=n_timesteps)
-        outputs = objective.readout.output(p, states)
+        outputs = objective.readout.output(p, states) / scale
         return 0.5 * anp.log(anp.mean((outputs - anp.mean(outputs, axis=0)) ** 2))
 
     with np.errstate(all="ignore"):

@@ -34,7 +34,7 @@ N_SEARCHED = 1000  # rows from which fixed points are searched
 N_TRIED, TRIED = 64, 5000  # runs of which it is asked whether they are caught, and their steps
 LATE = 2000  # of these, the steps that tell
 MAX_TIMES = 10  # that runs of parameters to be kept are longer, up to the length of the data
-CAUGHT = 0.5  # of the quietest spread in the data
+CAUGHT = 0.5  # of the quietest spread in the data; smaller runs rest or turn in small circles
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
 AS_GOOD = 2.0  # times the product of scores, within which it is chance which one is smaller
@@ -96,7 +96,8 @@ class FreeRunScores(NamedTuple):
             # caught, which makes a distance of 1; the median is that of runs that are not.
             n_tries = max(sum(map(len, references)), LASTING) / TRIED
             caught = 1 - (1 - self._share_caught(params)) ** n_tries
-            caught = max(caught, np.mean([self._is_caught(run[-LATE:]) for run in runs]))
+            sizes = np.array([self._sizes(run[-LATE:]) for run in runs])
+            caught = max(caught, np.mean(sizes < CAUGHT))
             distance = float(caught + (1 - caught) * np.median(distances))
         x = np.concatenate(references)
         if np.isnan(x).any(axis=1).all():  # no complete row: geometry cannot be compared
@@ -114,7 +115,8 @@ class FreeRunScores(NamedTuple):
         if self.quietest is None:
             return amended
         nearby = params if amended is None else amended
-        released = without_circles(self.objective, nearby, H, loss, self._caught)
+        how = H, loss, self._caught, self.quietest
+        released = without_circles(self.objective, nearby, *how)
         return amended if released is None else released
 
     def prefers_amended(self, score, of_given):
@@ -142,30 +144,32 @@ class FreeRunScores(NamedTuple):
 
     def _share_caught(self, params, n_times=1):
         """Of many runs from all over the data, those that are caught or diverge."""
-        _, is_near, is_caught = self._late(params, n_times)
-        return float(np.mean(~is_near | is_caught))
+        _, is_near, sizes = self._many_runs(params, n_times)
+        return float(np.mean(~is_near | (sizes < CAUGHT)))
 
-    def _caught(self, params):
-        """Last states (n, M) of those that are caught."""
-        state, is_near, is_caught = self._late(params)
-        return state[is_near & is_caught]
+    def _caught(self, params, margin):
+        """Last states (n, M) of those not `margin` times as large as that; None if some diverge."""
+        params = {name: x.astype(self.first.dtype) for name, x in params.items()}
+        states, is_near, sizes = self._many_runs(params)
+        return states[sizes < margin * CAUGHT] if is_near.all() else None
 
-    def _late(self, params, n_times=1):
-        """Of many runs the last states, which are within limits for long, and which are caught."""
+    def _many_runs(self, params, n_times=1):
+        """Last states (B, M) of these runs, which were within limits at last, and their sizes."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
         start = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
-        params = {name: x.astype(start.dtype) for name, x in params.items()}
         with np.errstate(all="ignore"):
-            rows, state = self._simulated(params, start, TRIED, n_times)
+            rows, states = self._simulated(params, start, TRIED, n_times)
             late = rows[-LATE:]
             late += np.random.default_rng(0).normal(0, self.noise, late.shape)
             is_near = (np.abs(late) <= self.limits).all(axis=(0, 2))
-            return state, is_near, self._is_caught(late)
+            return states, is_near, self._sizes(late)
 
-    def _is_caught(self, late):
-        """Whether runs (T, ..., N) rest or turn in small circles."""
-        relative = np.minimum(late.std(axis=0) / self.quietest, 1)
-        return relative.mean(axis=-1) < CAUGHT
+    def _sizes(self, late):
+        """Spreads of late rows (T, ..., N) beside the quietest ones in the data, each 1 at most.
+
+        Runs that rest or turn in small circles have small ones.
+        """
+        return np.minimum(late.std(axis=0) / self.quietest, 1).mean(axis=-1)
 
     def _references(self):
         return self.segments if self.inputs is None else [x[1:] for x in self.segments]

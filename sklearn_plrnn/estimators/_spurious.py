@@ -28,7 +28,9 @@ N_STARTS = 1000
 MAX_STEPS = 5
 MAX_GROWTHS = 12
 GROWTH = 0.3  # of the logarithm of a circle's size at a time
+MARGIN = 1.4  # times as large as what counts as caught: a circle that has let go, not only grown
 TURNING = 1000  # steps of a run that say how large it is
+AT_REST = 0.01  # of the quietest spread in the data: size of a run that does not turn
 TOLERATED = 0.01  # of the loss
 BEYOND = 0.2, 1e-3  # of what was missing from 1, and at least: how far above it a modulus is raised
 DAMPING = 1e-3  # of the diagonal or its mean, so that nothing changes at will that has no influence
@@ -59,23 +61,31 @@ def without_attractors(objective, params, H, loss, rows):
     return params if not attracting and _is_cheap(vector - given, H, loss) else None
 
 
-def without_circles(objective, params, H, loss, caught):
+def without_circles(objective, params, H, loss, caught, quietest):
     """Parameters near `params`, of which no run is caught any more; None, `H` and `loss` as above.
 
-    ``caught(params)`` gives the last states (n, M) of runs that are.
+    ``caught(params, margin)`` gives the last states (n, M) of runs that are not `margin` times as
+    large as what counts as caught, None if some diverge; sizes are relative to `quietest` (N,).
     """
+    states = caught(params, 1.0)
+    if states is None or len(states) == 0:
+        return None
     vector, params = _doubled(params)
     given, factor = vector.copy(), _factor(H)
     for _ in range(MAX_GROWTHS):
-        states = caught(params)
-        if len(states) == 0:
-            changed = np.any(vector != given)
-            return params if changed and _is_cheap(vector - given, H, loss) else None
-        _, slope = logarithmic_size(objective, params, states[0].astype(float), TURNING)
+        state = states[0].astype(float)
+        size, slope = logarithmic_size(objective, params, state, TURNING, quietest)
         step = _cheapest(GROWTH, slope, factor)
-        if step is None:
+        if step is None or size < np.log(AT_REST):
             return None
         vector += step
+        if not _is_cheap(vector - given, H, loss):
+            return None
+        states = caught(params, MARGIN)
+        if states is None:
+            return None
+        if len(states) == 0:
+            return params
     return None
 
 

@@ -77,14 +77,14 @@ def test_the_derivative_of_the_modulus_is_that_of_finite_differences(cell, reado
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_derivative_of_the_size_is_that_of_finite_differences(cell, readout):
     objective, params, _, point = with_an_attractor(cell, readout)
-    state = point.states[0] + np.array([3.0, -1, 2])
-    value_and_slope = lambda p: logarithmic_size(objective, p, state, 30)
+    state, scale = point.states[0] + np.array([3.0, -1, 2]), np.array([1.0, 2, 0.5])
+    value_and_slope = lambda p: logarithmic_size(objective, p, state, 30, scale)
     f, z, states = PiecewiseLinearMap(*objective.cell.lower(params)), state, []
     for _ in range(30):
         z = f.step(z)
         states.append(z)
-    spread = objective.readout.output(params, np.array(states)).var(axis=0)
-    assert value_and_slope(params)[0] == pytest.approx(0.5 * np.log(spread.mean()))
+    variances = (objective.readout.output(params, np.array(states)) / scale).var(axis=0)
+    assert value_and_slope(params)[0] == pytest.approx(0.5 * np.log(variances.mean()))
     assert_slope_is_that_of_differences(value_and_slope, params)
 
 
@@ -160,21 +160,21 @@ def test_fixed_points_beside_the_data_are_left_alone():
 def caught_times(n, state):
     """Says of the first `n` parameters that it is asked of that a run is caught, at `state`."""
     answers = iter([state[None]] * n)
-    return lambda params: next(answers, state[:0])
+    return lambda params, margin: next(answers, np.empty((0, M)))
 
 
 def test_a_circle_grows_by_the_change_that_costs_least():
     objective, params, _, point = with_an_attractor("plrnn")
     vector, params = flatten(params)
     state, H = point.states[0] + 1.0, metric(vector.size)
-    found = without_circles(objective, params, H, FREE, caught_times(1, state))
+    found = without_circles(objective, params, H, FREE, caught_times(1, state), np.ones(M))
     change = flatten(found)[0] - vector
-    size, slope = logarithmic_size(objective, params, state, TURNING)
+    size, slope = logarithmic_size(objective, params, state, TURNING, 1)
     assert change @ H @ change == pytest.approx(
         GROWTH**2 / (slope @ np.linalg.solve(H, slope)), rel=0.01
     )
     slightly = views(vector + 1e-3 * change, params)
-    grown, _ = logarithmic_size(objective, slightly, state, TURNING)
+    grown, _ = logarithmic_size(objective, slightly, state, TURNING, 1)
     assert grown - size == pytest.approx(1e-3 * GROWTH, rel=0.05)
 
 
@@ -183,15 +183,18 @@ def test_circles_that_stay_or_cost_too_much_are_left():
     vector, params = flatten(params)
     state, H = point.states[0] + 1.0, metric(vector.size)
     found = lambda n, loss=FREE, H=H, state=state: without_circles(
-        objective, params, H, loss, caught_times(n, state)
+        objective, params, H, loss, caught_times(n, state), np.ones(M)
     )
     change = flatten(found(1))[0] - vector
     cost = 0.5 * change @ H @ change
     assert found(1, loss=1.01 * cost / TOLERATED) is not None
     assert found(1, loss=0.99 * cost / TOLERATED) is None
-    assert found(0) is None and found(MAX_GROWTHS) is None
+    assert found(0) is None and found(MAX_GROWTHS + 1) is None
     assert found(1, H=-H) is None and found(1, H=H * np.nan) is None
     assert found(1, state=point.states[0] * np.nan) is None
+    assert found(1, state=point.states[0] + 1e-3) is None  # next to rest
+    diverges = lambda params, margin: state[None] if margin == 1 else None
+    assert without_circles(objective, params, H, FREE, diverges, np.ones(M)) is None
 
 
 class Scores:
