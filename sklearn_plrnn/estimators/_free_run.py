@@ -122,7 +122,7 @@ class FreeRunScores(NamedTuple):
     def prefers_amended(self, score, of_given):
         """Whether to keep amended parameters with `score`, beside that of those that were given.
 
-        If these are to last, they are kept only if they are clearly better: the fixed point will
+        If these are to last, they are kept only if they are clearly better: what attracts will
         catch a run some day, even if it has caught none yet.
         """
         as_good = AS_GOOD if self._times_longer > 1 else 1.0
