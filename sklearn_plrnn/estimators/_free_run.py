@@ -115,8 +115,7 @@ class FreeRunScores(NamedTuple):
         if self.quietest is None:
             return amended
         nearby = params if amended is None else amended
-        how = H, loss, self._caught, self.quietest
-        released = without_circles(self.objective, nearby, *how)
+        released = without_circles(self.objective, nearby, H, loss, self._caught, self.quietest)
         return amended if released is None else released
 
     def prefers_amended(self, score, of_given):
@@ -148,13 +147,13 @@ class FreeRunScores(NamedTuple):
         return float(np.mean(~is_near | (sizes < CAUGHT)))
 
     def _caught(self, params, margin):
-        """Last states (n, M) of those not `margin` times as large as that; None if some diverge."""
+        """Last states (n, M) of runs smaller than `margin` times `CAUGHT`; None if some diverge."""
         params = {name: x.astype(self.first.dtype) for name, x in params.items()}
         states, is_near, sizes = self._many_runs(params)
         return states[sizes < margin * CAUGHT] if is_near.all() else None
 
     def _many_runs(self, params, n_times=1):
-        """Last states (B, M) of these runs, which were within limits at last, and their sizes."""
+        """Of many runs last states (B, M), which stay within limits, and sizes (B,)."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
         start = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
         with np.errstate(all="ignore"):
