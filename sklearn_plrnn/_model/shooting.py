@@ -199,16 +199,23 @@ class Shooting(NamedTuple):
 
     def _normal_equations(self, params, batches, n_sequences, n_samples, rng, n_threads=1):
         """``(H, gradient)`` in the order of the parameters, from as many windows as it takes."""
-        curved, others = self._parted(params, batches, n_sequences)
-        both = partial(self._matrix_and_gradient, params)
-        alone = lambda piece: (self._gradient(params, self._all_runs(params, piece)),)
-        n_curved, H, of_curved = _total(both, curved, n_threads, [0.0, 0.0])
-        n_others, of_others = _total(alone, others, n_threads, [0.0])
+        parts = self._parted(params, batches, n_sequences)
+        work = lambda part: self._matrix_and_gradient(params, *part)
+        H, gradient, n_curved, n_windows = 0.0, 0.0, 0, 0
+        for (piece, is_curved), of_piece in zip(
+            parts, in_turns(work, parts, n_threads), strict=True
+        ):
+            n = _n_windows(piece)
+            n_windows += n
+            gradient = gradient + n * of_piece[1]
+            if is_curved:
+                n_curved += n
+                H = H + n * of_piece[0]
         H, of_penalties = to_parameters(self.objective, params, H / n_curved, 0.0)
-        return H, (of_curved + of_others) / (n_curved + n_others) + of_penalties
+        return H, gradient / n_windows + of_penalties
 
     def _parted(self, params, batches, n_sequences):
-        """Pieces of windows for matrix and gradient, and of more for the gradient alone."""
+        """Pieces of windows, and whether they are for the matrix, too, or the gradient alone."""
         batches = iter(batches)
         first = next(batches)
         n_numbers = self._enough_for_matrix(params, first.targets[:, 0].size)
@@ -216,7 +223,7 @@ class Shooting(NamedTuple):
         taken = _enough(itertools.chain([first], batches), n_asked)
         pieces = list(itertools.chain.from_iterable(map(_pieces, taken)))
         n_curved = len(_enough(pieces, n_numbers))
-        return pieces[:n_curved], pieces[n_curved:]
+        return [(piece, i < n_curved) for i, piece in enumerate(pieces)]
 
     def _enough_for_matrix(self, params, of_window):
         """How many measured numbers the matrix needs, there being so many in a window."""
@@ -228,10 +235,11 @@ class Shooting(NamedTuple):
         """Of windows' errors, by how much what they count grows with them."""
         return runs.weight / (1 + runs.errors[kept] / self.tolerated)
 
-    def _matrix_and_gradient(self, params, piece):
-        """Of windows: J'J of all entries, and the gradient in the order of the parameters."""
+    def _matrix_and_gradient(self, params, piece, is_curved):
+        """Of windows: J'J of all entries, if wanted, and the gradient in the order of params."""
         of_windows = list(self._all_runs(params, piece))
-        return gram(self._rows(params, of_windows)), self._gradient(params, of_windows)
+        H = gram(self._rows(params, of_windows)) if is_curved else None
+        return H, self._gradient(params, of_windows)
 
     def _rows(self, params, of_windows):
         """Derivatives (R, entries) of runs, off what their starts can do.
@@ -326,15 +334,6 @@ def _pieces(batch):
     for i in range(0, n_windows, size):
         piece = batch.part(windows=slice(i, i + size))
         yield piece._replace(weights=piece.weights * (n_windows / _n_windows(piece)))
-
-
-def _total(work, pieces, n_threads, totals):
-    """How many windows pieces have, and sums of what `work` gives of each, by their number."""
-    n_windows = 0
-    for piece, parts in zip(pieces, in_turns(work, pieces, n_threads), strict=True):
-        n_windows += _n_windows(piece)
-        totals = [x + _n_windows(piece) * part for x, part in zip(totals, parts, strict=True)]
-    return n_windows, *totals
 
 
 def _n_windows(batch):

@@ -1,21 +1,26 @@
 """Threads that take turns at the parts of a sum, which is the same for any number of them."""
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+AHEAD = 2  # results for each thread, at most, that wait to be taken, for they may be large
+
 
 def in_turns(work, items, n_threads):
-    """``work(item)`` of each, in their order, so many at a time.
-
-    No more than that wait to be taken, for they may be large.
-    """
+    """``work(item)`` of each, in their order, so many at a time."""
     if n_threads == 1 or len(items) < 2:
         yield from map(work, items)
         return
+    quiet, waiting = _quietly(work), deque()
     with ThreadPoolExecutor(n_threads) as pool:
-        for i in range(0, len(items), n_threads):
-            yield from pool.map(_quietly(work), items[i : i + n_threads])
+        for item in items:
+            waiting.append(pool.submit(quiet, item))
+            if len(waiting) > AHEAD * n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _quietly(work):

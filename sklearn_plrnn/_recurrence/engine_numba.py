@@ -2,9 +2,10 @@
 
 Batches are cut into blocks of trajectories, which know nothing of each other. Threads share the
 blocks, and sums are made within blocks and then over them in order, so that results do not depend
-on the number of threads. Two kernels, chosen by size from measurement
+on the number of threads. Two kernels for each, chosen by size from measurement
 (``benchmarks/gradient_step.py``): *sparse* runs one trajectory at a time and multiplies active
-features only, *dense* makes one BLAS product for each step of a block.
+features only, *dense* makes one BLAS product for each step of a block. Derivatives of single
+outputs are carried forward one trajectory at a time.
 
 Empty arrays stand for what is absent (V of the identity, drive, gain): one compiled variant per
 precision. numba caches them on disk.
@@ -12,7 +13,8 @@ precision. numba caches them on disk.
 
 import numpy as np
 
-from . import kernels_dense, kernels_sparse
+from . import kernels_dense, kernels_sensitivities, kernels_sparse
+from .run import PARAMETERS
 from .tape import SHARED_BATCH, Pullback, Tape, negligible
 
 MIN_DENSE_BATCH = 12  # trajectories
@@ -80,6 +82,29 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
     forced_bar = None if gain is None else forced_bar
     a_bar = None if f.V is None else a_bar
     return Pullback(A_bar, h_bar, theta_bar, start_bar, drive_bar, forced_bar, a_bar)
+
+
+def sensitivities(f, ports, tape, inputs, gain, columns, starts, parameters, workspace):
+    """Fill in derivatives of outputs by the start, (B, T, N, M), and by parameters, (B, T, N, P).
+
+    `columns` are those of each parameter; `parameters` may be None.
+    """
+    shape, dtype = tape.forced.shape, f.W.dtype
+    begins = [columns[name].start if name in columns else -1 for name in PARAMETERS]
+    n_inputs = 0 if inputs is None else inputs.shape[-1]
+    arguments = (
+        *tape.weights,
+        tape.states,
+        tape.forced,
+        tape.forced[:0] if tape.features is None else tape.features,
+        _full("full_inputs", inputs, (*shape[:2], n_inputs), dtype, workspace),
+        _full("full_gain", gain, shape, dtype, workspace),
+        np.array(begins),
+        starts,
+        np.empty((0, *starts.shape[1:]), dtype) if parameters is None else parameters,
+    )
+    kernel = kernels_sensitivities.sensitivities[dtype]
+    workspace.share(lambda i, j: kernel(*arguments, i, j), shape[1])
 
 
 def _weights(f):

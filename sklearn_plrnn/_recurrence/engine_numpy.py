@@ -82,6 +82,36 @@ def adjoint(f, ports, tape, gain, outputs_bar, end_bar, workspace):
     )
 
 
+def sensitivities(f, ports, tape, inputs, gain, columns, starts, parameters, workspace):
+    """Fill in derivatives of outputs by the start, (B, T, N, M), and by parameters, (B, T, N, P).
+
+    `columns` are those of each parameter; `parameters` may be None.
+    """
+    T, B, M = tape.forced.shape
+    active = tape.features > f.floor()
+    J = _jacobians(f, active)
+    if gain is not None:
+        J *= (1 - gain)[..., None, :]  # of the state before it was forced
+    read = (lambda x: x[:, : ports.n_outputs]) if ports.B is None else (lambda x: ports.B @ x)
+
+    S = np.eye(M, dtype=starts.dtype)
+    for t in range(T):
+        S = J[t] @ S
+        starts[:, t] = read(S)
+    if parameters is None:
+        return
+    # Columns of B and b do not feed back: they stay zero here, to be filled in at the output.
+    S, S_new = np.zeros((2, B, M, parameters.shape[-1]), parameters.dtype)
+    for t in range(T):
+        np.matmul(J[t], S, out=S_new)
+        S, S_new = S_new, S
+        _add_direct(S, columns, f, tape.forced[t], active[t], None if inputs is None else inputs[t])
+        parameters[:, t] = read(S)
+        if ports.B is not None:
+            _own_rows(parameters[:, t], columns["B"], M)[...] = tape.states[t + 1][:, None, :]
+            _own_rows(parameters[:, t], columns["b"], 1)[...] = 1
+
+
 def _read(ports, states):
     """Outputs (T, B, N) of the states."""
     if ports.B is None:
@@ -111,3 +141,37 @@ def _force(z, target, gain, out):
 def _keep(z, out):
     out[...] = z
     return out
+
+
+def _jacobians(f, active):
+    """``diag(A) + W D V`` for patterns (T, B, L), (T, B, M, M)."""
+    if f.V is None:
+        J = f.W * active[..., None, :]
+    else:  # a sum over active features of what each of them does
+        each = np.einsum("ml,ln->lmn", f.W, f.V).reshape(f.n_hidden, -1)
+        J = (active.astype(f.W.dtype) @ each).reshape(*active.shape[:2], *f.A.shape * 2)
+    np.einsum("tbmm->tbm", J)[...] += f.A
+    return J
+
+
+def _add_direct(S, columns, f, z, active, inputs):
+    """Add dF/dparameters, what a step's own parameters do, to S (B, M, P)."""
+    B, M, L = len(z), f.n_components, f.n_hidden
+    gated = f.W * active[:, None, :]  # dF/da, a = V z + theta
+    _own_rows(S, columns["A"], 1)[...] += z[..., None]
+    _own_rows(S, columns["W"], L)[...] += f.features(z)[:, None, :]
+    _own_rows(S, columns["h"], 1)[...] += 1
+    if "V" in columns:
+        block = S[:, :, columns["V"]].reshape(B, M, L, M)
+        for m in range(M):  # with M as the inner axis numpy takes five times as long
+            block[..., m] += gated * z[:, m, None, None]
+    if "theta" in columns:
+        S[:, :, columns["theta"]] += gated
+    if "C" in columns:
+        _own_rows(S, columns["C"], inputs.shape[-1])[...] += inputs[:, None, :]
+
+
+def _own_rows(S, columns, width):
+    """View (B, M, width) of what a matrix's row m, flattened in `columns`, does to unit m."""
+    B, M = S.shape[:2]
+    return np.einsum("bmmk->bmk", S[:, :, columns].reshape(B, M, M, width))

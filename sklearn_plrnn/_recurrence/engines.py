@@ -12,7 +12,7 @@ ENGINES = ("numpy", "numba")
 
 
 def engine():
-    """The module that holds ``forward`` and ``adjoint``."""
+    """The module that holds ``forward``, ``adjoint`` and ``sensitivities``."""
     return _load(os.environ.get(VARIABLE, ""))
 
 

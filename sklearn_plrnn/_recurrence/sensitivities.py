@@ -14,8 +14,8 @@ have left out. Arrays are kept in the precision of the model; `normal_equations`
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 
+from .engines import engine
 from .products import weight_gradients_by_sequence
 from .run import PARAMETERS, Run, run_arguments
 
@@ -83,70 +83,14 @@ def forward_sensitivities(f, start, *args, of_parameters=True, **options):
     """
     run = Run(*run_arguments(f, start, *args, **options))
     ports, (T, B, M), dtype, tape = run.ports, run.shape, f.W.dtype, run.tape()
-    inputs, _, gain = run.at(slice(T))
-    active = f.pattern(tape.forced) if tape.features is None else tape.features > f.floor()
-    J = _jacobians(f, active)
-    if gain is not None:
-        J *= (1 - gain)[..., None, :]  # of the state before it was forced
-    read = (lambda x: x[:, : ports.n_outputs]) if ports.B is None else (lambda x: ports.B @ x)
-
     starts = np.empty((B, T, ports.n_outputs, M), dtype)
-    S = np.eye(M, dtype=dtype)
-    for t in range(T):
-        S = J[t] @ S
-        starts[:, t] = read(S)
-    outputs = np.array(tape.outputs)
-    if not of_parameters:
-        return Sensitivities(outputs, None, starts)
-
-    columns = parameter_columns(f, ports)
-    n_columns = max(x.stop for x in columns.values())
-    parameters = run.workspace.array("sensitivities", (B, *starts.shape[1:3], n_columns), dtype)
-    # Columns of B and b do not feed back: they stay zero here, to be filled in at the output.
-    S, S_new = np.zeros((2, B, M, n_columns), dtype)
-    for t in range(T):
-        np.matmul(J[t], S, out=S_new)
-        S, S_new = S_new, S
-        _add_direct(S, columns, f, tape.forced[t], active[t], None if inputs is None else inputs[t])
-        parameters[:, t] = read(S)
-        if ports.B is not None:
-            _own_rows(parameters[:, t], columns["B"], M)[...] = tape.states[t + 1][:, None, :]
-            _own_rows(parameters[:, t], columns["b"], 1)[...] = 1
-    return Sensitivities(outputs, parameters, starts)
-
-
-def _jacobians(f, active):
-    """``diag(A) + W D V`` for patterns (T, B, L), (T, B, M, M)."""
-    if f.V is None:
-        J = f.W * active[..., None, :]
-    else:  # a sum over active features of what each of them does
-        each = np.einsum("ml,ln->lmn", f.W, f.V).reshape(f.n_hidden, -1)
-        J = (active.astype(f.W.dtype) @ each).reshape(*active.shape[:2], *f.A.shape * 2)
-    np.einsum("tbmm->tbm", J)[...] += f.A
-    return J
-
-
-def _add_direct(S, columns, f, z, active, inputs):
-    """Add dF/dparameters, what a step's own parameters do, to S (B, M, P)."""
-    B, M, L = len(z), f.n_components, f.n_hidden
-    gated = f.W * active[:, None, :]  # dF/da, a = V z + theta
-    _own_rows(S, columns["A"], 1)[...] += z[..., None]
-    _own_rows(S, columns["W"], L)[...] += f.features(z)[:, None, :]
-    _own_rows(S, columns["h"], 1)[...] += 1
-    if "V" in columns:
-        block = S[:, :, columns["V"]].reshape(B, M, L, M)
-        for m in range(M):  # with M as the inner axis numpy takes five times as long
-            block[..., m] += gated * z[:, m, None, None]
-    if "theta" in columns:
-        S[:, :, columns["theta"]] += gated
-    if "C" in columns:
-        _own_rows(S, columns["C"], inputs.shape[-1])[...] += inputs[:, None, :]
-
-
-def _own_rows(S, columns, width):
-    """View (B, M, width) of what a matrix's row m, flattened in `columns`, does to unit m."""
-    B, M = S.shape[:2]
-    return np.einsum("bmmk->bmk", S[:, :, columns].reshape(B, M, M, width))
+    columns, parameters = parameter_columns(f, ports), None
+    if of_parameters:
+        n_columns = max(x.stop for x in columns.values())
+        parameters = run.workspace.array("sensitivities", (*starts.shape[:3], n_columns), dtype)
+    inputs, _, gain = run.at(slice(T))
+    engine().sensitivities(f, ports, tape, inputs, gain, columns, starts, parameters, run.workspace)
+    return Sensitivities(np.array(tape.outputs), parameters, starts)
 
 
 def gram(blocks):
@@ -154,14 +98,13 @@ def gram(blocks):
 
     Products are made in the precision of J, sums in double precision.
     """
-    H = None
+    H = 0.0
     for J in blocks:
-        if H is None:
-            H = np.zeros((J.shape[1], J.shape[1]))
-        syrk = get_blas_funcs("syrk", (J,))
         for i in range(0, len(J), ROWS):
-            H += syrk(1.0, J[i : i + ROWS].T)
-    return 0.0 if H is None else H + np.triu(H, 1).T
+            rows = J[i : i + ROWS]
+            # By numpy, during whose products other threads run; during those of scipy none do.
+            H = np.add(H, rows.T @ rows, dtype=float)
+    return H
 
 
 def normal_equations(blocks):

@@ -8,6 +8,7 @@ from problems import random_problem
 from sklearn_plrnn._recurrence import PiecewiseLinearMap, Workspace, propagate
 from sklearn_plrnn._recurrence.engines import VARIABLE, engine_name
 from sklearn_plrnn._recurrence.run import Run, run_arguments
+from sklearn_plrnn._recurrence.sensitivities import forward_sensitivities
 
 CASES = {
     "bare": {},
@@ -54,6 +55,25 @@ def test_engines_agree_to_rounding(case, n_components, n_sequences, dtype, monke
         assert bar.dtype == y_bars[name].dtype == dtype
         scale = np.abs(bar).max()
         np.testing.assert_allclose(bar, y_bars[name], atol=tolerance * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("of_parameters", [True, False])
+@pytest.mark.parametrize("n_components", [3, 17])
+@pytest.mark.parametrize("case", CASES)
+def test_engines_agree_on_sensitivities(case, n_components, of_parameters, monkeypatch):
+    pytest.importorskip("numba")
+    problem = random_problem(0, 8, 13, n_components, **CASES[case])
+    options, found = {"of_parameters": of_parameters, "workspace": Workspace(2)}, {}
+    for name in ("numpy", "numba"):
+        monkeypatch.setenv(VARIABLE, name)
+        found[name] = problem.solve(forward_sensitivities, **options)._asdict()
+        if of_parameters:  # it lives in the workspace
+            found[name]["parameters"] = found[name]["parameters"].copy()
+    for name, x in found["numpy"].items():
+        if x is None:
+            assert found["numba"][name] is None
+        else:
+            np.testing.assert_allclose(found["numba"][name], x, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_sequences", [1, 5, 33, 300])
