@@ -184,13 +184,14 @@ class BasePLRNN(
         select=None,
         stream=False,
         goal=None,
+        n_tried=0,
         **more,
     ):
         """Run all restarts, store the best; the results, the best one first.
 
         The `sequences` are what a fitted model looks back on. With `stream`, one epoch at a
         constant rate continues what came before. `goal` is what the solver minimizes, if not the
-        objective itself; `more` are further `Settings`.
+        objective itself; `n_tried` first seeds are left out; `more` are further `Settings`.
         """
         settings = Settings(
             self.solver_,
@@ -219,8 +220,8 @@ class BasePLRNN(
         earlier = getattr(self, "loss_curve_", []) if stream else []
         rng = local_random_state(self.random_state)
         # Each epoch of a stream has a seed of its own, also if they all begin with the same number.
-        seeds = rng.randint(2**31 - 1, size=len(earlier) + 1 if stream else self.n_init)
-        seeds = seeds[-1:] if stream else seeds
+        n_tried, n_seeds = (len(earlier), 1) if stream else (n_tried, self.n_init)
+        seeds = rng.randint(2**31 - 1, size=n_tried + n_seeds)[n_tried:]
         steps = settings.max_iter, "epoch" if self.solver_ in OPTIMIZERS else "iteration"
         fitted = partial(self._as_fitted, objective, sequences)
         watches = [task.run(self.solver_, *steps, fitted) for _ in seeds]

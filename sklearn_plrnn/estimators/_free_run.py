@@ -212,6 +212,19 @@ def _has_settled(x):
     return bool(np.all(np.abs(a - b) < 1) and np.all((s < 2 * t) & (t < 2 * s)))
 
 
+def between_halves(series):
+    """How well one half of a settled series tells the other: product of the scores, 0 if unknown.
+
+    What comes closer to a series than its own halves do to each other is as good as can be told.
+    """
+    observed, trajectories = _observed(series)
+    if len(trajectories) > 1 or np.isnan(observed).any() or not _has_settled(observed):
+        return 0.0
+    half = len(observed) // 2
+    first, second = observed[:half], observed[-half:]
+    return state_space_divergence(first, second) * power_spectrum_distance(first, second)
+
+
 def noise_of(series):
     """Noise level (N,) of a standardized series."""
     observed, trajectories = _observed(series)

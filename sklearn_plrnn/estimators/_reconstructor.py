@@ -30,7 +30,7 @@ from ._by_data import (
 from ._callbacks import NO_TASK, begin_fit, without_callbacks
 from ._dynamics import FittedDynamics
 from ._forcing import choose_strength, make_forcing
-from ._free_run import FreeRunScores, noise_of
+from ._free_run import FreeRunScores, between_halves, noise_of
 from ._input_features import input_columns, split_columns
 from ._sequences import Scaling, check_sequences
 
@@ -132,9 +132,10 @@ class DSReconstructor(FittedDynamics):
         improve the last `validation_fraction` of the data, if that is 20 rows or more; for up to
         some thousands of parameters. Forcing then plays no part in training. "auto":
         "gauss-newton" for small models (``n_components`` times parameters at most 10 000) whose
-        units are all observed, with `init`, forcing and windows as they are by default, and after
-        it "adam" if its free run has not come much closer to the data than that of the start; else
-        "adam". ``solver_`` tells which it was.
+        units are all observed, with `init`, forcing and windows as they are by default, and if
+        its free run has not come much closer to the data than that of the start, nor as close as
+        the halves of the data are to each other, after it "adam" or, of few data, once more from
+        another start; else "adam". ``solver_`` tells which.
     learning_rate_init : float, default=1e-3
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
@@ -453,19 +454,32 @@ class DSReconstructor(FittedDynamics):
         objective = self._objective(np.count_nonzero(series.weights))
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if self._may_shoot(objective) else "adam"
-        forced = copy.copy(self)
+        other = copy.copy(self)
         best, *others = self._solve(objective, series, sequences, task)
-        if self.solver == "auto" and self.solver_ == "gauss-newton" and not _has_improved(best):
-            forced.solver_ = "adam"
-            results = forced._solve(objective, series, sequences, task)
+        if self._has_failed(best, series):
+            results = other._solve_otherwise(objective, series, sequences, task)
             if best_of([best, results[0]]) is results[0]:
-                self.__dict__ = vars(forced)
+                self.__dict__ = vars(other)
                 best, *others = results
         if self.keep_restarts:
             self.restarts_ = [self._other(objective, result) for result in others]
         for model in (self, *self.restarts_):
             model._look_back(sequences)
         return best
+
+    def _has_failed(self, result, series):
+        """Whether "auto" has tried multiple shooting, and found nothing good by it."""
+        if self.solver != "auto" or self.solver_ != "gauss-newton" or result.interrupted:
+            return False
+        at_start, at_end = np.prod(result.checkpoint_scores[0]), np.prod(result.score)
+        return not (at_end <= IMPROVED * at_start < np.inf or at_end <= between_halves(series))
+
+    def _solve_otherwise(self, objective, series, sequences, task):
+        """Results by forcing or, of data that are too few for it, from other starts."""
+        if are_few(np.count_nonzero(series.weights), objective) and not self._is_warm():
+            return self._solve(objective, series, sequences, task, n_tried=self.n_init)
+        self.solver_ = "adam"
+        return self._solve(objective, series, sequences, task)
 
     def _check_data(self, X, y=None):
         """Validated trajectories to train on, and which of their columns are inputs."""
@@ -487,8 +501,8 @@ class DSReconstructor(FittedDynamics):
             and all(x is None for x in left)
         )
 
-    def _solve(self, objective, series, sequences, task):
-        """Results of all restarts, the best one first and stored."""
+    def _solve(self, objective, series, sequences, task, n_tried=0):
+        """Results of all restarts, the best one first and stored; `n_tried` seeds are left out."""
         shoots = self.solver_ == "gauss-newton"
         train, held_out = series, None
         can_spare = self.validation_fraction * len(series.targets) >= MIN_HELD_OUT
@@ -521,7 +535,7 @@ class DSReconstructor(FittedDynamics):
             goal = Shooting.of(objective, noise, n_measured, tries_again=not is_scarce)
             options = {"goal": goal, "n_checkpoints": max(self._max_iter(), 1)}
         data = train, held_out, make_batches, sequences
-        return self._train(objective, *data, task, select, **options)
+        return self._train(objective, *data, task, select, n_tried=n_tried, **options)
 
     def _other(self, objective, result):
         """A model like this one, with the parameters of another restart."""
@@ -631,9 +645,3 @@ class DSReconstructor(FittedDynamics):
                 f"{self.sequence_length + 1} rows to train on, but the longest has {longest + 1}."
             )
         return shorter_first(lengths[0]) + lengths[1:] if shoots else lengths
-
-
-def _has_improved(result):
-    """Whether the free run came closer to the data than that of the start, by more than chance."""
-    at_start, at_end = np.prod(result.checkpoint_scores[0]), np.prod(result.score)
-    return result.interrupted or at_end <= IMPROVED * at_start < np.inf

@@ -10,7 +10,7 @@ from sklearn_plrnn._model.regularization import ManifoldAttractor
 from sklearn_plrnn._training.batches import Series
 from sklearn_plrnn.datasets import make_lorenz63
 from sklearn_plrnn.estimators import _free_run
-from sklearn_plrnn.estimators._free_run import FreeRunScores, noise_level
+from sklearn_plrnn.estimators._free_run import FreeRunScores, between_halves, noise_level
 
 NOTHING = ManifoldAttractor(0.0, np.empty(0, int))
 
@@ -204,3 +204,19 @@ def test_the_level_of_white_noise_is_found(sigma):
 
 def test_too_few_rows_have_no_noise():
     np.testing.assert_array_equal(noise_level([np.zeros((1, 2)), np.full((4, 2), np.nan)]), 0)
+
+
+def series_of(x, lengths=None):
+    lengths = np.array([len(x)] if lengths is None else lengths)
+    return Series(x[:, :0], lengths, x, np.ones_like(x))
+
+
+def test_halves_of_a_circle_tell_each_other_and_of_less_nothing_is_known():
+    x = circle(4000, noise=0.05)
+    assert 0 < between_halves(series_of(x)) < 0.01
+    other = np.concatenate([x[:2000], circle(2000, angle=0.3, noise=0.05)])
+    assert between_halves(series_of(other)) > 10 * between_halves(series_of(x))
+    assert between_halves(series_of(x, [2000, 2000])) == 0
+    assert between_halves(series_of(np.concatenate([x[:2000], 3 + x[2000:]]))) == 0
+    x[10] = np.nan
+    assert between_halves(series_of(x)) == 0

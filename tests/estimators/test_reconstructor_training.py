@@ -330,13 +330,46 @@ def test_hidden_units_are_as_many_as_the_data_can_tell(n_timesteps, n_components
     assert model.sizes_["n_hidden"] == n_hidden
 
 
+@pytest.fixture
+def failing(monkeypatch):
+    """No shooting is good enough; ``failing(i)`` has the i-th of both results be the better one."""
+    monkeypatch.setattr(_reconstructor, "IMPROVED", 0.0)
+    monkeypatch.setattr(_reconstructor, "between_halves", lambda series: 0.0)
+    choose = lambda i: monkeypatch.setattr(_reconstructor, "best_of", lambda results: results[i])
+    return choose
+
+
 @pytest.mark.parametrize(("better", "solver"), [(0, "gauss-newton"), (1, "adam")])
 def test_auto_trains_with_forcing_where_shooting_has_not_helped(
-    better, solver, lorenz, monkeypatch
+    better, solver, lorenz, failing, monkeypatch
 ):
     """And keeps what is better, for which chaos would depend on the machine."""
-    monkeypatch.setattr(_reconstructor, "IMPROVED", 0.0)
-    monkeypatch.setattr(_reconstructor, "best_of", lambda results: results[better])
+    failing(better)
+    monkeypatch.setattr(_reconstructor, "are_few", lambda *_: False)
     model, alone = quick().fit(lorenz), quick(solver=solver).fit(lorenz)
     assert model.solver_ == solver
+    np.testing.assert_array_equal(model.W1_, alone.W1_)
+
+
+@pytest.mark.parametrize("better", [0, 1])
+def test_of_few_rows_auto_shoots_again_from_another_start(better, lorenz, failing):
+    """What two restarts begin from; but for these, first-order training would follow."""
+    failing(better)
+    model = quick().fit(lorenz)
+    two = quick(solver="gauss-newton", n_init=2, keep_restarts=True).fit(lorenz)
+    alone = quick(solver="gauss-newton").fit(lorenz)
+    (other,) = [x for x in (two, *two.restarts_) if not np.array_equal(x.W1_, alone.W1_)]
+    assert model.solver_ == "gauss-newton"
+    np.testing.assert_array_equal(model.W1_, (alone, other)[better].W1_)
+    start = model.get_params() | {"warm_start": True}
+    model.set_params(**start).fit(lorenz)  # which has no other one
+    assert model.solver_ == ("gauss-newton", "adam")[better]
+
+
+def test_what_is_as_close_as_halves_of_the_data_are_to_each_other_is_kept(
+    lorenz, failing, monkeypatch
+):
+    monkeypatch.setattr(_reconstructor, "between_halves", lambda series: np.inf)
+    failing(1)
+    model, alone = quick().fit(lorenz), quick(solver="gauss-newton").fit(lorenz)
     np.testing.assert_array_equal(model.W1_, alone.W1_)
