@@ -21,7 +21,7 @@ import numpy as np
 from .._model.objective import Objective
 from .._model.simulation import simulate
 from ..metrics import power_spectrum_distance, state_space_divergence
-from ._spurious import without_attractors, without_circles
+from ._spurious import beside_repelling_points, without_attractors, without_circles
 
 N_SEGMENTS = 8  # at most
 N_RUNS = 4, 32  # where no inputs tie them to segments, and as many as segments at least
@@ -35,6 +35,8 @@ N_TRIED, TRIED = 64, 5000  # runs of which it is asked whether they are caught, 
 LATE = 2000  # of these, the steps that tell
 MAX_TIMES = 10  # that runs of parameters to be kept are longer, up to the length of the data
 CAUGHT = 0.5  # of the quietest spread in the data; smaller runs rest or turn in small circles
+INSIDE = 0.2  # of that spread, from a fixed point: where runs begin that may be caught around it
+GETTING_OUT = 1.02  # times the size so many steps earlier: a run that is not caught, only slow
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
 AS_GOOD = 2.0  # times the product of scores, within which it is chance which one is smaller
@@ -128,11 +130,14 @@ class FreeRunScores(NamedTuple):
         return bool(np.prod(score) <= as_good * np.prod(of_given))
 
     def lasts(self, params):
-        """Whether none of many runs as long as the data is caught or diverges.
+        """Whether of many runs as long as the data none is caught or diverges, nor any inside them.
 
         True where nothing is known of that, or the scores have asked it already.
         """
-        return self._times_longer < 2 or self._share_caught(params, self._times_longer) == 0
+        if self._times_longer < 2:
+            return True
+        of_rows = self._share_caught(params, self._times_longer)
+        return of_rows == 0 and len(self._caught_inside(params)) == 0
 
     @property
     def _times_longer(self):
@@ -150,12 +155,29 @@ class FreeRunScores(NamedTuple):
         """Last states (n, M) of runs smaller than `margin` times `CAUGHT`; None if some diverge."""
         params = {name: x.astype(self.first.dtype) for name, x in params.items()}
         states, is_near, sizes = self._many_runs(params)
-        return states[sizes < margin * CAUGHT] if is_near.all() else None
+        if not is_near.all():
+            return None
+        inside = self._caught_inside(params, margin)
+        return np.concatenate([states[sizes < margin * CAUGHT], inside])
+
+    def _caught_inside(self, params, margin=1.0):
+        """Last states of such runs that begin beside fixed points, where no data may be, and stay.
+
+        Runs that get out, if slowly, are not caught.
+        """
+        start = beside_repelling_points(self.objective, params, self.rows, INSIDE * self.quietest)
+        if len(start) == 0:
+            return start
+        with np.errstate(all="ignore"):
+            rows, states = self._simulated(params, start.astype(self.first.dtype), TRIED)
+            before, late = (self._sizes(x) for x in (rows[-2 * LATE : -LATE], rows[-LATE:]))
+        return states[(late < margin * CAUGHT) & (late < GETTING_OUT * before)]
 
     def _many_runs(self, params, n_times=1):
         """Of many runs last states (B, M), which stay within limits, and sizes (B,)."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
-        start = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
+        rows = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
+        start = self._start(params, rows)
         with np.errstate(all="ignore"):
             rows, states = self._simulated(params, start, TRIED, n_times)
             late = rows[-LATE:]
@@ -176,19 +198,23 @@ class FreeRunScores(NamedTuple):
     def _runs(self, params):
         """Free runs, each as long as what it is compared with."""
         lengths = [len(x) for x in self._references()]
-        rows, _ = self._simulated(params, self.first, max(lengths) + self.skipped)
+        start = self._start(params, self.first)
+        rows, _ = self._simulated(params, start, max(lengths) + self.skipped)
         rows = rows + np.random.default_rng(0).normal(0, self.noise, rows.shape)
         lengths = islice(cycle(lengths), len(self.first))
         return [rows[self.skipped :][:n, i] for i, n in enumerate(lengths)]
 
-    def _simulated(self, params, first, n_timesteps, n_times=1):
-        """Observed variables (T, B, N) of runs from rows (B, N), of `n_times` as long the end.
+    def _start(self, params, rows):
+        """States (B, M) that rows (B, N) suggest."""
+        return self.objective.readout.start(params, np.nan_to_num(rows), ~np.isnan(rows))
+
+    def _simulated(self, params, state, n_timesteps, n_times=1):
+        """Observed variables (T, B, N) of runs from (B, M), of `n_times` as long the end.
 
         And the last states (B, M).
         """
         readout, f = self.objective.readout, self.objective.cell.lower(params)
         output = lambda states: readout.output(params, states)
-        state = readout.start(params, np.nan_to_num(first), ~np.isnan(first))
         inputs = None if self.inputs is None else self.inputs[1:]
         for _ in range(n_times):
             rows, state = simulate(f, params, output, state, n_timesteps, inputs)

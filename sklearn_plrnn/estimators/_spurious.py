@@ -13,7 +13,8 @@ Where even that raises the loss noticeably, the data do say that the point attra
 Around a point that repels weakly, as those inside the wings do, regions that contract a little may
 hold runs on a small circle. With parameters it changes its size, and the cheapest change that makes
 it larger is the same but for g, the derivatives of a run's size. Before long such a circle meets
-one that repels, and both vanish.
+one that repels, and both vanish. No run from the data need get there: it is looked for from beside
+the point.
 """
 
 import numpy as np
@@ -32,6 +33,7 @@ MARGIN = 1.4  # times as large as what counts as caught: a circle that has let g
 TURNING = 1000  # steps of a run that say how large it is
 AT_REST = 0.01  # of the quietest spread in the data: size of a run that does not turn
 TOLERATED = 0.01  # of the loss
+REPELLING = 1e-4  # by how much a modulus is above 1, beside which a run that stays small is caught
 BEYOND = 0.2, 1e-3  # of what was missing from 1, and at least: how far above it a modulus is raised
 DAMPING = 1e-3  # of the diagonal or its mean, so that nothing changes at will that has no influence
 
@@ -116,13 +118,36 @@ def _is_cheap(change, H, loss):
     return 0.5 * change @ H @ change <= TOLERATED * loss
 
 
+def beside_repelling_points(objective, params, rows, distances):
+    """States (n, M) beside fixed points within the range of rows (n, N) that repel.
+
+    In the direction in which a point repels most, so far that outputs differ by `distances` (N,) in
+    the mean.
+    """
+    f, states = PiecewiseLinearMap(*objective.cell.lower(params)), []
+    output = lambda state: objective.readout.output(params, state)
+    for point in _points_among(objective, params, rows):
+        (state,) = point.states
+        eigenvalues, vectors = np.linalg.eig(f.jacobian(state))
+        largest = np.argmax(np.abs(eigenvalues))
+        direction = vectors[:, largest].real
+        change = np.mean(np.abs(output(state + direction) - output(state)) / distances)
+        if np.abs(eigenvalues[largest]) > 1 + REPELLING and change > 0:
+            states.append(state + direction / change)
+    return np.array(states).reshape(-1, f.n_components)
+
+
 def _attracting(objective, params, rows):
     """Stable fixed points within the range of rows."""
+    return [point for point in _points_among(objective, params, rows) if point.stable]
+
+
+def _points_among(objective, params, rows):
+    """Fixed points within the range of rows."""
     f = PiecewiseLinearMap(*objective.cell.lower(params))
     starts = objective.readout.start(params, rows, np.ones_like(rows))
     with np.errstate(all="ignore"):
         points = fixed_points(f, method="search", n_starts=N_STARTS, starts=starts)
-    stable = [point for point in points if point.stable]
-    observed = [objective.readout.output(params, point.states)[0] for point in stable]
+    observed = [objective.readout.output(params, point.states)[0] for point in points]
     low, high = rows.min(axis=0), rows.max(axis=0)
-    return [p for p, x in zip(stable, observed, strict=True) if np.all((low < x) & (x < high))]
+    return [p for p, x in zip(points, observed, strict=True) if np.all((low < x) & (x < high))]

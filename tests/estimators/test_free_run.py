@@ -148,6 +148,23 @@ def test_small_circles_let_go_of_what_they_catch(dtype):
     assert score.amended(amended, np.eye(n), 1e6) is None
 
 
+def test_circles_inside_let_go_though_no_run_from_the_data_gets_there():
+    params = rings(0.2, 0.4, 1.3, strengths=(-0.1, 0.2, -0.5))
+    score = scores_of(circle(60_000))
+    assert score._share_caught(params, n_times=10) == 0
+    assert len(score._caught_inside(params)) == 1 and not score.lasts(params)
+    amended = score.amended(params, np.eye(sum(x.size for x in params.values())), 1e6)
+    assert len(score._caught_inside(amended)) == 0 and score.lasts(amended)
+
+
+@pytest.mark.parametrize("growth", [0, 1.05e-4, 0.02])
+def test_a_spiral_that_is_slow_to_get_out_is_not_caught_inside(growth):
+    """In 5000 steps to not even twice its size, which is less than half that of the data."""
+    score, params = scores_of(circle(60_000)), rotation(1 + growth)
+    params |= {"W1": params["W1"] / 2, "h2": np.full(4, 5.0)}  # all units on, as far as data go
+    assert len(score._caught_inside(params)) == 0
+
+
 @pytest.mark.parametrize("second", [0.8, 1.0, 1.15])
 def test_circles_that_have_only_grown_have_not_let_go(second):
     """A circle of 0.4 that one growth takes past what counts as caught, if no further."""
