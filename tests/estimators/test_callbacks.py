@@ -19,6 +19,7 @@ from sklearn_plrnn import (
     RegularizedPLRNNRegressorCV,
 )
 from sklearn_plrnn.datasets import make_addition, make_van_der_pol
+from sklearn_plrnn.estimators import _reconstructor
 from sklearn_plrnn.estimators._base import BasePLRNN
 from sklearn_plrnn.metrics import forecast_r2_scorer
 
@@ -165,12 +166,16 @@ def assert_equal(x, y):
     np.testing.assert_array_equal(x, y)
 
 
-def test_a_second_solver_is_a_second_run():
+@pytest.mark.parametrize(
+    ("few", "second"),
+    [(False, ("adam", [("epoch", [])])), (True, ("gauss-newton", [("iteration", [])]))],
+)
+def test_a_second_solver_or_start_is_a_second_run(few, second, monkeypatch):
+    monkeypatch.setattr(_reconstructor, "are_few", lambda *_: few)
     recorder = Recorder()
     model = DSReconstructor(n_hidden=1, max_iter=1, random_state=0).set_callbacks(recorder)
     model.fit(CYCLE)
-    runs = [("gauss-newton", [("iteration", [])]), ("adam", [("epoch", [])])]
-    assert recorder.tree() == ("fit", runs)
+    assert recorder.tree() == ("fit", [("gauss-newton", [("iteration", [])]), second])
 
 
 def test_models_are_made_only_for_those_who_ask(monkeypatch):
