@@ -78,9 +78,8 @@ class FreeRunScores(NamedTuple):
             # Not from the first row: many series begin far from where they are later.
             middles = (np.arange(n_runs) + 0.5) * _length(only) / n_runs
             begins = only.start + middles.astype(int)
-        rows = np.concatenate([x[:: -(-len(x) // N_SEARCHED)] for x in segments])
-        rows = rows[~np.isnan(rows).any(axis=1)].astype(float)
-        rows = rows[:: max(1, -(-len(rows) // N_SEARCHED))]
+        rows = np.concatenate([_spread_out(x, N_SEARCHED) for x in segments])
+        rows = _spread_out(rows[~np.isnan(rows).any(axis=1)].astype(float), N_SEARCHED)
         largest = [np.nanmax(np.abs(x), axis=0, initial=0) for x in segments]
         limits, noise = FAR * np.max(largest, axis=0), noise_level(segments)
         data = segments, observed[begins], inputs, limits, noise
@@ -176,7 +175,7 @@ class FreeRunScores(NamedTuple):
     def _many_runs(self, params, n_times=1):
         """Of many runs last states (B, M), which stay within limits, and sizes (B,)."""
         n_runs = max(1, min(N_TRIED, MAX_NUMBERS // (TRIED * self.rows.shape[1])))
-        rows = self.rows[:: -(-len(self.rows) // n_runs)].astype(self.first.dtype)
+        rows = _spread_out(self.rows, n_runs).astype(self.first.dtype)
         start = self._start(params, rows)
         with np.errstate(all="ignore"):
             rows, states = self._simulated(params, start, TRIED, n_times)
@@ -219,6 +218,12 @@ class FreeRunScores(NamedTuple):
         for _ in range(n_times):
             rows, state = simulate(f, params, output, state, n_timesteps, inputs)
         return rows, state
+
+
+def _spread_out(x, n_rows):
+    """So many rows at most, from all over `x`, but not the first: it may be far from the others."""
+    step = max(1, -(-len(x) // n_rows))
+    return x[step // 2 :: step]
 
 
 def _quietest(x):
