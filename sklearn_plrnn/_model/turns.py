@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-AHEAD = 2  # results for each thread, at most, that wait to be taken, for they may be large
+AHEAD = 2  # items for each thread, at most, that are begun or wait to be taken: they may be large
 
 
 def in_turns(work, items, n_threads):
@@ -14,13 +14,16 @@ def in_turns(work, items, n_threads):
         yield from map(work, items)
         return
     quiet, waiting = _quietly(work), deque()
-    with ThreadPoolExecutor(n_threads) as pool:
+    pool = ThreadPoolExecutor(n_threads)
+    try:
         for item in items:
             waiting.append(pool.submit(quiet, item))
-            if len(waiting) > AHEAD * n_threads:
+            if len(waiting) == AHEAD * n_threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _quietly(work):

@@ -48,14 +48,11 @@ def _multiply(out, J, S):
     else:
         for m in range(M):
             row = out[m]
+            row[:] = 0
             for k in range(M):
                 w, r = J[m, k], S[k]
-                if k == 0:
-                    for i in range(row.size):
-                        row[i] = w * r[i]
-                else:
-                    for i in range(row.size):
-                        row[i] += w * r[i]
+                for i in range(row.size):
+                    row[i] += w * r[i]
 
 
 @inlined
@@ -63,8 +60,7 @@ def _read_rows(out, Bm, S):
     """``out[n, : columns of S] = (B S)[n]``, or the first rows of S."""
     for n in range(out.shape[0]):
         if Bm.shape[0]:
-            for i in range(S.shape[1]):
-                out[n, i] = 0
+            out[n, : S.shape[1]] = 0
             for m in range(S.shape[0]):
                 w, r = Bm[n, m], S[m]
                 for i in range(S.shape[1]):
@@ -81,7 +77,7 @@ def sensitivities(
 ):  # fmt: skip
     T, M, L, K = forced.shape[0], A.size, theta.size, inputs.shape[2]
     of_A, of_W, of_h, of_V, of_theta, of_C, of_B, of_b = begins
-    n_fed = of_B if Bm.shape[0] else parameters.shape[3]  # back; what is read out is not
+    n_fed = of_B if Bm.shape[0] else parameters.shape[3]  # columns that act on later steps
     n_fed = n_fed if parameters.shape[0] else 0
     n_V = V.shape[0] * M
     J, g = np.empty((M, M), W.dtype), np.empty(L, W.dtype)
@@ -118,9 +114,10 @@ def sensitivities(
                 own = row[of_W + m * L : of_W + (m + 1) * L]
                 for k in range(L):
                     own[k] += g[k]
-                own = row[of_V : of_V + n_V]
-                for k in range(n_V):
-                    own[k] += w_V[k] * of_own[k]
+                if of_V >= 0:
+                    own = row[of_V : of_V + n_V]
+                    for k in range(n_V):
+                        own[k] += w_V[k] * of_own[k]
                 if of_theta >= 0:
                     own = row[of_theta : of_theta + L]
                     for k in range(L):

@@ -98,13 +98,13 @@ def gram(blocks):
 
     Products are made in the precision of J, sums in double precision.
     """
-    H = 0.0
+    H = None
     for J in blocks:
+        H = np.zeros((J.shape[1], J.shape[1])) if H is None else H
         for i in range(0, len(J), ROWS):
             rows = J[i : i + ROWS]
-            # By numpy, during whose products other threads run; during those of scipy none do.
-            H = np.add(H, rows.T @ rows, dtype=float)
-    return H
+            H += rows.T @ rows  # by numpy: during scipy's products no other thread runs
+    return 0.0 if H is None else H
 
 
 def normal_equations(blocks):

@@ -227,7 +227,10 @@ class BasePLRNN(
         watches = [task.run(self.solver_, *steps, fitted) for _ in seeds]
         results = restarts(run, list(zip(seeds, watches, strict=True)), self.n_jobs)
         chosen = best_of(results)
-        best = chosen._replace(interrupted=any(result.interrupted for result in results))
+        best = chosen._replace(
+            interrupted=any(result.interrupted for result in results),
+            is_enough=any(result.is_enough for result in results),
+        )
         if stream:
             best = best._replace(loss_curve=[*earlier, *best.loss_curve], n_iter=len(earlier) + 1)
         self._store(objective, best)

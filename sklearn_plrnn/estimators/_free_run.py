@@ -129,14 +129,15 @@ class FreeRunScores(NamedTuple):
         return bool(np.prod(score) <= as_good * np.prod(of_given))
 
     def lasts(self, params):
-        """Whether of many runs as long as the data none is caught or diverges, nor any inside them.
+        """Whether no run is caught or diverges: of many as long as the data, and of those inside.
 
-        True where nothing is known of that, or the scores have asked it already.
+        True where nothing is known of that; of runs that the scores have asked for it is not asked.
         """
-        if self._times_longer < 2:
+        if self.quietest is None or len(self.rows) == 0:
             return True
-        of_rows = self._share_caught(params, self._times_longer)
-        return of_rows == 0 and len(self._caught_inside(params)) == 0
+        if len(self._caught_inside(params)) > 0:
+            return False
+        return self._times_longer < 2 or self._share_caught(params, self._times_longer) == 0
 
     @property
     def _times_longer(self):
@@ -170,7 +171,7 @@ class FreeRunScores(NamedTuple):
         with np.errstate(all="ignore"):
             rows, states = self._simulated(params, start.astype(self.first.dtype), TRIED)
             before, late = (self._sizes(x) for x in (rows[-2 * LATE : -LATE], rows[-LATE:]))
-        return states[(late < margin * CAUGHT) & (late < GETTING_OUT * before)]
+        return states[(late < margin * CAUGHT) & (late <= GETTING_OUT * before)]
 
     def _many_runs(self, params, n_times=1):
         """Of many runs last states (B, M), which stay within limits, and sizes (B,)."""
@@ -221,7 +222,10 @@ class FreeRunScores(NamedTuple):
 
 
 def _spread_out(x, n_rows):
-    """So many rows at most, from all over `x`, but not the first: it may be far from the others."""
+    """So many rows at most, from all over `x`.
+
+    Where some are left out, the first is, which may be far from the others.
+    """
     step = max(1, -(-len(x) // n_rows))
     return x[step // 2 :: step]
 
@@ -244,15 +248,20 @@ def _has_settled(x):
 
 
 def between_halves(series):
-    """How well one half of a settled series tells the other: product of the scores, 0 if unknown.
+    """How well one half of a settled series tells the other: product of the scores.
 
     What comes closer to a series than its own halves do to each other is as good as can be told.
+    0 where there are several series, inputs, or gaps.
     """
     observed, trajectories = _observed(series)
-    if len(trajectories) > 1 or np.isnan(observed).any() or not _has_settled(observed):
+    if len(trajectories) > 1 or series.inputs.shape[1]:
         return 0.0
-    half = len(observed) // 2
-    first, second = observed[:half], observed[-half:]
+    x = observed[trajectories[0]]
+    x = x[np.argmin(np.isnan(x).any(axis=1)) :]  # first rows have no delays
+    if np.isnan(x).any() or not _has_settled(x):
+        return 0.0
+    half = len(x) // 2
+    first, second = x[:half], x[-half:]
     return state_space_divergence(first, second) * power_spectrum_distance(first, second)
 
 

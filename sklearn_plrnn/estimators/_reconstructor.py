@@ -134,8 +134,8 @@ class DSReconstructor(FittedDynamics):
         "gauss-newton" for small models (``n_components`` times parameters at most 10 000) whose
         units are all observed, with `init`, forcing and windows as they are by default, and if
         its free run has not come much closer to the data than that of the start, nor as close as
-        the halves of the data are to each other, after it "adam" or, of few data, once more from
-        another start; else "adam". ``solver_`` tells which.
+        the halves of the data are to each other, after it "adam" or, of few data and without
+        `warm_start`, once more from another start; else "adam". ``solver_`` tells which.
     learning_rate_init : float, default=1e-3
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
@@ -454,13 +454,15 @@ class DSReconstructor(FittedDynamics):
         objective = self._objective(np.count_nonzero(series.weights))
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if self._may_shoot(objective) else "adam"
-        other = copy.copy(self)
+        second = copy.copy(self)
         best, *others = self._solve(objective, series, sequences, task)
         if self._has_failed(best, series):
-            results = other._solve_otherwise(objective, series, sequences, task)
+            results = second._solve_otherwise(objective, series, sequences, task)
+            interrupted = results[0].interrupted
             if best_of([best, results[0]]) is results[0]:
-                self.__dict__ = vars(other)
+                self.__dict__ = vars(second)
                 best, *others = results
+            best = best._replace(interrupted=interrupted)
         if self.keep_restarts:
             self.restarts_ = [self._other(objective, result) for result in others]
         for model in (self, *self.restarts_):
@@ -469,13 +471,15 @@ class DSReconstructor(FittedDynamics):
 
     def _has_failed(self, result, series):
         """Whether "auto" has tried multiple shooting, and found nothing good by it."""
-        if self.solver != "auto" or self.solver_ != "gauss-newton" or result.interrupted:
+        if self.solver != "auto" or self.solver_ != "gauss-newton":
+            return False
+        if result.interrupted or result.is_enough:
             return False
         at_start, at_end = np.prod(result.checkpoint_scores[0]), np.prod(result.score)
         return not (at_end <= IMPROVED * at_start < np.inf or at_end <= between_halves(series))
 
     def _solve_otherwise(self, objective, series, sequences, task):
-        """Results by forcing or, of data that are too few for it, from other starts."""
+        """Results by forcing or, of few data, from other starts, which a warm one does not have."""
         if are_few(np.count_nonzero(series.weights), objective) and not self._is_warm():
             return self._solve(objective, series, sequences, task, n_tried=self.n_init)
         self.solver_ = "adam"
@@ -514,7 +518,7 @@ class DSReconstructor(FittedDynamics):
         objective = self._forced(objective, select.noise)
         size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
         lengths, noise = self._windows(objective, train, held_out, select.noise), select.noise
-        is_scarce = are_few(n_measured, objective)
+        is_scarce = are_few(np.count_nonzero(series.weights), objective)
         if shoots and is_scarce:
             lengths.append(lengths[-1])  # of smoothed rows, and then as they were measured
             smoothed, left = smooth(train)

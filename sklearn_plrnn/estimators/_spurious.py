@@ -13,8 +13,8 @@ Where even that raises the loss noticeably, the data do say that the point attra
 Around a point that repels weakly, as those inside the wings do, regions that contract a little may
 hold runs on a small circle. With parameters it changes its size, and the cheapest change that makes
 it larger is the same but for g, the derivatives of a run's size. Before long such a circle meets
-one that repels, and both vanish. No run from the data need get there: it is looked for from beside
-the point.
+one that repels, and both vanish. No run from the data need get to it: one
+from beside the point does.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ MARGIN = 1.4  # times as large as what counts as caught: a circle that has let g
 TURNING = 1000  # steps of a run that say how large it is
 AT_REST = 0.01  # of the quietest spread in the data: size of a run that does not turn
 TOLERATED = 0.01  # of the loss
-REPELLING = 1e-4  # by how much a modulus is above 1, beside which a run that stays small is caught
+REPELLING = 1e-4  # by which a modulus is above 1, at least: beside others runs may stay by right
 BEYOND = 0.2, 1e-3  # of what was missing from 1, and at least: how far above it a modulus is raised
 DAMPING = 1e-3  # of the diagonal or its mean, so that nothing changes at will that has no influence
 

@@ -38,11 +38,15 @@ def circle(n_timesteps, angle=0.1, noise=0.0):
     return x + noise * np.random.default_rng(0).normal(size=x.shape)
 
 
-def scores_of(x, lengths=None, weights=None):
+def series_of(x, lengths=None, weights=None):
     weights = np.ones_like(x) if weights is None else weights
     lengths = np.array([len(x)] if lengths is None else lengths)
+    return Series(x[:, :0], lengths, x, weights)
+
+
+def scores_of(*args, **kwargs):
     objective = Objective(Shallow(2, 4), Identity(2, 2), NOTHING, 0)
-    return FreeRunScores.of(objective, Series(x[:, :0], lengths, x, weights))
+    return FreeRunScores.of(objective, series_of(*args, **kwargs))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
@@ -175,7 +179,10 @@ def test_circles_inside_let_go_though_no_run_from_the_data_gets_there():
 
 @pytest.mark.parametrize("growth", [0, 1.05e-4, 0.02])
 def test_a_spiral_that_is_slow_to_get_out_is_not_caught_inside(growth):
-    """In 5000 steps to not even twice its size, which is less than half that of the data."""
+    """Of the second, 5000 steps lead to a circle not half as large as that of the data.
+
+    Of the first, circles of all sizes stay as they are, by right.
+    """
     score, params = scores_of(circle(60_000)), rotation(1 + growth)
     params |= {"W1": params["W1"] / 2, "h2": np.full(4, 5.0)}  # all units on, as far as data go
     assert len(score._caught_inside(params)) == 0
@@ -239,9 +246,21 @@ def test_too_few_rows_have_no_noise():
     np.testing.assert_array_equal(noise_level([np.zeros((1, 2)), np.full((4, 2), np.nan)]), 0)
 
 
-def series_of(x, lengths=None):
-    lengths = np.array([len(x)] if lengths is None else lengths)
-    return Series(x[:, :0], lengths, x, np.ones_like(x))
+def test_a_run_that_comes_to_rest_is_caught_inside():
+    """Beside 0.25, which repels, F(z) = 0.5 for all z beyond 0.3."""
+    cell = Shallow(1, 2)
+    params = {
+        "A": np.zeros(1),
+        "W1": np.array([[5.0, -5.0]]),
+        "W2": np.ones((2, 1)),
+        "h1": np.zeros(1),
+        "h2": np.array([-0.2, -0.3]),
+        "initial_state": np.zeros(1),
+    }
+    x = circle(60_000)[:, :1]
+    objective = Objective(cell, Identity(1, 1), NOTHING, 0)
+    score = FreeRunScores.of(objective, series_of(x))
+    assert len(score._caught_inside(params)) == 1
 
 
 def test_halves_of_a_circle_tell_each_other_and_of_less_nothing_is_known():
@@ -249,6 +268,12 @@ def test_halves_of_a_circle_tell_each_other_and_of_less_nothing_is_known():
     assert 0 < between_halves(series_of(x)) < 0.01
     other = np.concatenate([x[:2000], circle(2000, angle=0.3, noise=0.05)])
     assert between_halves(series_of(other)) > 10 * between_halves(series_of(x))
+    transient = np.concatenate([np.full((300, 2), 5.0), x])
+    assert between_halves(series_of(transient, [300, 4000])) == between_halves(series_of(x))
+    delayed = np.concatenate([np.full((10, 2), np.nan), x])
+    assert between_halves(series_of(delayed)) == between_halves(series_of(x))
+    driven = series_of(x)._replace(inputs=x[:, :1])
+    assert between_halves(driven) == 0
     assert between_halves(series_of(x, [2000, 2000])) == 0
     assert between_halves(series_of(np.concatenate([x[:2000], 3 + x[2000:]]))) == 0
     x[10] = np.nan

@@ -353,7 +353,7 @@ def test_auto_trains_with_forcing_where_shooting_has_not_helped(
 
 @pytest.mark.parametrize("better", [0, 1])
 def test_of_few_rows_auto_shoots_again_from_another_start(better, lorenz, failing):
-    """What two restarts begin from; but for these, first-order training would follow."""
+    """That of the second of two restarts. A warm start has no other one: forcing follows it."""
     failing(better)
     model = quick().fit(lorenz)
     two = quick(solver="gauss-newton", n_init=2, keep_restarts=True).fit(lorenz)
@@ -361,9 +361,30 @@ def test_of_few_rows_auto_shoots_again_from_another_start(better, lorenz, failin
     (other,) = [x for x in (two, *two.restarts_) if not np.array_equal(x.W1_, alone.W1_)]
     assert model.solver_ == "gauss-newton"
     np.testing.assert_array_equal(model.W1_, (alone, other)[better].W1_)
-    start = model.get_params() | {"warm_start": True}
-    model.set_params(**start).fit(lorenz)  # which has no other one
+    model.set_params(warm_start=True).fit(lorenz)
     assert model.solver_ == ("gauss-newton", "adam")[better]
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_an_interrupt_of_the_second_try_is_raised_although_the_first_was_better(
+    few, lorenz, failing, monkeypatch
+):
+    failing(0)
+    monkeypatch.setattr(_reconstructor, "are_few", lambda *_: few)
+    solve, begun = DSReconstructor._solve, []
+
+    def interrupted(self, *args, **options):
+        best, *others = solve(self, *args, **options)
+        begun.append(self.solver_)
+        return [best._replace(interrupted=len(begun) == 2), *others]
+
+    monkeypatch.setattr(DSReconstructor, "_solve", interrupted)
+    model, alone = quick(), quick(solver="gauss-newton").fit(lorenz)
+    begun.clear()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(lorenz)
+    assert begun == ["gauss-newton", "gauss-newton" if few else "adam"]
+    np.testing.assert_array_equal(model.W1_, alone.W1_)
 
 
 def test_what_is_as_close_as_halves_of_the_data_are_to_each_other_is_kept(

@@ -57,12 +57,13 @@ def test_engines_agree_to_rounding(case, n_components, n_sequences, dtype, monke
         np.testing.assert_allclose(bar, y_bars[name], atol=tolerance * scale, err_msg=name)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("of_parameters", [True, False])
 @pytest.mark.parametrize("n_components", [3, 17])
 @pytest.mark.parametrize("case", CASES)
-def test_engines_agree_on_sensitivities(case, n_components, of_parameters, monkeypatch):
+def test_engines_agree_on_sensitivities(case, n_components, of_parameters, dtype, monkeypatch):
     pytest.importorskip("numba")
-    problem = random_problem(0, 8, 13, n_components, **CASES[case])
+    problem = random_problem(0, 8, 13, n_components, **CASES[case]).astype(dtype)
     options, found = {"of_parameters": of_parameters, "workspace": Workspace(2)}, {}
     for name in ("numpy", "numba"):
         monkeypatch.setenv(VARIABLE, name)
@@ -73,7 +74,9 @@ def test_engines_agree_on_sensitivities(case, n_components, of_parameters, monke
         if x is None:
             assert found["numba"][name] is None
         else:
-            np.testing.assert_allclose(found["numba"][name], x, rtol=1e-12, atol=1e-12)
+            assert x.dtype == found["numba"][name].dtype == dtype
+            tolerance = 100 * np.finfo(dtype).eps * np.abs(x).max()
+            np.testing.assert_allclose(found["numba"][name], x, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("n_sequences", [1, 5, 33, 300])
