@@ -39,7 +39,7 @@ BATCHES_PER_EPOCH = 50  # but Gauss-Newton takes as many windows as it needs, up
 MIN_HELD_OUT = 20  # rows; of fewer, none can be spared for Gauss-Newton to accept steps on
 MORE_COMPONENTS = 30  # than observed variables by default, where no hidden units bend the map
 MAX_SENSITIVITIES = 10_000  # of states, which Gauss-Newton carries through each step of a window
-IMPROVED = 0.5  # of the start's product of scores; checkpoints of one run differ that much
+IMPROVED = 0.5  # times the product of scores; checkpoints of one run differ that much
 N_START_STATES = 100
 
 
@@ -133,9 +133,10 @@ class DSReconstructor(FittedDynamics):
         some thousands of parameters. Forcing then plays no part in training. "auto":
         "gauss-newton" for small models (``n_components`` times parameters at most 10 000) whose
         units are all observed, with `init`, forcing and windows as they are by default, and if
-        its free run has not come much closer to the data than that of the start, nor as close as
-        the halves of the data are to each other, after it "adam" or, of few data and without
-        `warm_start`, once more from another start; else "adam". ``solver_`` tells which.
+        its free run is clearly farther from the data than one half of them from the other (where
+        that is not known, if it is not clearly closer than that of the start), after it "adam" or,
+        of few data and without `warm_start`, once more from another start; else "adam".
+        ``solver_`` tells which.
     learning_rate_init : float, default=1e-3
         Rate of "adam" and "sgd" at the beginning.
     learning_rate : {"cosine", "exponential", "constant"}, default="cosine"
@@ -476,7 +477,9 @@ class DSReconstructor(FittedDynamics):
         if result.interrupted or result.is_enough:
             return False
         at_start, at_end = np.prod(result.checkpoint_scores[0]), np.prod(result.score)
-        return not (at_end <= IMPROVED * at_start < np.inf or at_end <= between_halves(series))
+        halves = between_halves(series)
+        is_good = IMPROVED * at_end <= halves if halves else at_end <= IMPROVED * at_start < np.inf
+        return not is_good
 
     def _solve_otherwise(self, objective, series, sequences, task):
         """Results by forcing or, of few data, from other starts, which a warm one does not have."""

@@ -390,7 +390,10 @@ def test_an_interrupt_of_the_second_try_is_raised_although_the_first_was_better(
 def test_what_is_as_close_as_halves_of_the_data_are_to_each_other_is_kept(
     lorenz, failing, monkeypatch
 ):
-    monkeypatch.setattr(_reconstructor, "between_halves", lambda series: np.inf)
     failing(1)
-    model, alone = quick().fit(lorenz), quick(solver="gauss-newton").fit(lorenz)
-    np.testing.assert_array_equal(model.W1_, alone.W1_)
+    alone = quick(solver="gauss-newton").fit(lorenz)
+    score = np.prod(min(alone.checkpoint_scores_, key=np.prod))
+    monkeypatch.setattr(_reconstructor, "IMPROVED", 0.5)
+    for halves, is_kept in [(0.51 * score, True), (0.49 * score, False)]:
+        monkeypatch.setattr(_reconstructor, "between_halves", lambda series, x=halves: x)
+        assert np.array_equal(quick().fit(lorenz).W1_, alone.W1_) == is_kept
