@@ -202,15 +202,14 @@ class Shooting(NamedTuple):
         parts = self._parted(params, batches, n_sequences)
         work = lambda part: self._matrix_and_gradient(params, *part)
         H, gradient, n_curved, n_windows = 0.0, 0.0, 0, 0
-        for (piece, is_curved), of_piece in zip(
-            parts, in_turns(work, parts, n_threads), strict=True
-        ):
+        found = in_turns(work, parts, n_threads)
+        for (piece, is_curved), (its_H, its_gradient) in zip(parts, found, strict=True):
             n = _n_windows(piece)
             n_windows += n
-            gradient = gradient + n * of_piece[1]
+            gradient = gradient + n * its_gradient
             if is_curved:
                 n_curved += n
-                H = H + n * of_piece[0]
+                H = H + n * its_H
         H, of_penalties = to_parameters(self.objective, params, H / n_curved, 0.0)
         return H, gradient / n_windows + of_penalties
 

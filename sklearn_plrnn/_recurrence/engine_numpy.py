@@ -105,7 +105,8 @@ def sensitivities(f, ports, tape, inputs, gain, columns, starts, parameters, wor
     for t in range(T):
         np.matmul(J[t], S, out=S_new)
         S, S_new = S_new, S
-        _add_direct(S, columns, f, tape.forced[t], active[t], None if inputs is None else inputs[t])
+        given = tape.forced[t], tape.features[t], active[t], None if inputs is None else inputs[t]
+        _add_direct(S, columns, f, *given)
         parameters[:, t] = read(S)
         if ports.B is not None:
             _own_rows(parameters[:, t], columns["B"], M)[...] = tape.states[t + 1][:, None, :]
@@ -154,12 +155,12 @@ def _jacobians(f, active):
     return J
 
 
-def _add_direct(S, columns, f, z, active, inputs):
+def _add_direct(S, columns, f, z, features, active, inputs):
     """Add dF/dparameters, what a step's own parameters do, to S (B, M, P)."""
     B, M, L = len(z), f.n_components, f.n_hidden
     gated = f.W * active[:, None, :]  # dF/da, a = V z + theta
     _own_rows(S, columns["A"], 1)[...] += z[..., None]
-    _own_rows(S, columns["W"], L)[...] += f.features(z)[:, None, :]
+    _own_rows(S, columns["W"], L)[...] += features[:, None, :]
     _own_rows(S, columns["h"], 1)[...] += 1
     if "V" in columns:
         block = S[:, :, columns["V"]].reshape(B, M, L, M)

@@ -37,6 +37,11 @@ class Series(NamedTuple):
         """Whether there is a target for every row."""
         return len(self.targets) == len(self.inputs)
 
+    @property
+    def n_measured(self):
+        """Numbers that were measured."""
+        return np.count_nonzero(self.weights)
+
     def sequences(self, first, last):
         """The sequences `first` to `last - 1` as a series."""
         ends = np.r_[0, np.cumsum(self.lengths)]

@@ -80,6 +80,7 @@ class FreeRunScores(NamedTuple):
             begins = only.start + middles.astype(int)
         rows = np.concatenate([_spread_out(x, N_SEARCHED) for x in segments])
         rows = _spread_out(rows[~np.isnan(rows).any(axis=1)].astype(float), N_SEARCHED)
+        quietest = quietest if len(rows) else None
         largest = [np.nanmax(np.abs(x), axis=0, initial=0) for x in segments]
         limits, noise = FAR * np.max(largest, axis=0), noise_level(segments)
         data = segments, observed[begins], inputs, limits, noise
@@ -92,7 +93,7 @@ class FreeRunScores(NamedTuple):
         pairs = zip(cycle(references), runs)
         distances = [power_spectrum_distance(*pair) for pair in pairs]
         distance = float(np.mean(distances))
-        if self.quietest is not None and len(self.rows):
+        if self.quietest is not None:
             # More runs, if shorter ones, tell better whether one as long as the data would be
             # caught, which makes a distance of 1; the median is that of runs that are not.
             n_tries = max(sum(map(len, references)), LASTING) / TRIED
@@ -133,7 +134,7 @@ class FreeRunScores(NamedTuple):
 
         True where nothing is known of that; of runs that the scores have asked for it is not asked.
         """
-        if self.quietest is None or len(self.rows) == 0:
+        if self.quietest is None:
             return True
         if len(self._caught_inside(params)) > 0:
             return False
@@ -142,7 +143,7 @@ class FreeRunScores(NamedTuple):
     @property
     def _times_longer(self):
         """How many times longer runs are of parameters that are to last, 0 if none are."""
-        if self.quietest is None or len(self.rows) == 0:
+        if self.quietest is None:
             return 0
         return min(sum(map(len, self.segments)) // TRIED, MAX_TIMES)
 

@@ -452,7 +452,7 @@ class DSReconstructor(FittedDynamics):
         self._choose_delays(sequences)
         series = self._series(sequences)
         self.init_, self.solver_, self.restarts_ = self.init, self.solver, []
-        objective = self._objective(np.count_nonzero(series.weights))
+        objective = self._objective(series.n_measured)
         if self.solver == "auto":
             self.solver_ = "gauss-newton" if self._may_shoot(objective) else "adam"
         second = copy.copy(self)
@@ -483,7 +483,7 @@ class DSReconstructor(FittedDynamics):
 
     def _solve_otherwise(self, objective, series, sequences, task):
         """Results by forcing or, of few data, from other starts, which a warm one does not have."""
-        if are_few(np.count_nonzero(series.weights), objective) and not self._is_warm():
+        if are_few(series.n_measured, objective) and not self._is_warm():
             return self._solve(objective, series, sequences, task, n_tried=self.n_init)
         self.solver_ = "adam"
         return self._solve(objective, series, sequences, task)
@@ -515,13 +515,13 @@ class DSReconstructor(FittedDynamics):
         can_spare = self.validation_fraction * len(series.targets) >= MIN_HELD_OUT
         if self.early_stopping or (shoots and can_spare):
             train, held_out = split_tail(series, self.validation_fraction, context=0)
-        select, n_measured = FreeRunScores.of(objective, train), np.count_nonzero(train.weights)
+        select, n_measured = FreeRunScores.of(objective, train), train.n_measured
         if self.l2 is None:
             objective = objective._replace(l2=ridge(objective, n_measured, select.noise))
         objective = self._forced(objective, select.noise)
         size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
         lengths, noise = self._windows(objective, train, held_out, select.noise), select.noise
-        is_scarce = are_few(np.count_nonzero(series.weights), objective)
+        is_scarce = are_few(series.n_measured, objective)
         if shoots and is_scarce:
             lengths.append(lengths[-1])  # of smoothed rows, and then as they were measured
             smoothed, left = smooth(train)

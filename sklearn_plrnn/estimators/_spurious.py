@@ -13,8 +13,8 @@ Where even that raises the loss noticeably, the data do say that the point attra
 Around a point that repels weakly, as those inside the wings do, regions that contract a little may
 hold runs on a small circle. With parameters it changes its size, and the cheapest change that makes
 it larger is the same but for g, the derivatives of a run's size. Before long such a circle meets
-one that repels, and both vanish. No run from the data need get to it: one
-from beside the point does.
+one that repels, and both vanish. No run from the data need get to it: one from beside the point
+does.
 """
 
 import numpy as np

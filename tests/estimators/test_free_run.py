@@ -143,6 +143,11 @@ def rings(*radii, strengths):
     return params
 
 
+def identity(params):
+    """A Gauss-Newton matrix in which all parameters cost the same."""
+    return np.eye(sum(x.size for x in params.values()))
+
+
 def metric_of_rows(score, params, n_timesteps=5):
     """The Gauss-Newton matrix of short runs from rows."""
     f, rows = score.objective.cell.lower(params), score.rows.astype(params["A"].dtype)
@@ -173,7 +178,7 @@ def test_circles_inside_let_go_though_no_run_from_the_data_gets_there():
     score = scores_of(circle(60_000))
     assert score._share_caught(params, n_times=10) == 0
     assert len(score._caught_inside(params)) == 1 and not score.lasts(params)
-    amended = score.amended(params, np.eye(sum(x.size for x in params.values())), 1e6)
+    amended = score.amended(params, identity(params), 1e6)
     assert len(score._caught_inside(amended)) == 0 and score.lasts(amended)
 
 
@@ -195,7 +200,7 @@ def test_circles_that_have_only_grown_have_not_let_go(second):
     score = scores_of(circle(3000))
     score.rows[:] *= 0.1
     assert score._share_caught(params) == 1
-    amended = score.amended(params, np.eye(sum(x.size for x in params.values())), 1e6)
+    amended = score.amended(params, identity(params), 1e6)
     assert amended is None or score._many_runs(amended)[2].min() > 0.65
 
 
