@@ -2,8 +2,10 @@
 
 Integrators make a problem stiff: a weight changed by 1e-3 moves a sum over 1000 steps by half. What
 one rate cannot serve, the curvature can. Steps are damped in proportion to the diagonal (Marquardt
-1963) and accepted only if the monitored value falls, which is that of held-out sequences where
-there are enough: on the sequences that a step was computed from, a rare unstable one may go unseen.
+1963), or to the median one where their own is small: what hardly matters here, such as a kink where
+few data are, would else be moved to where it does. They are accepted only if the monitored value
+falls, which is that of held-out sequences where there are enough: on the sequences that a step was
+computed from, a rare unstable one may go unseen.
 Of windows of a noisy series none is to decide: where a start is found in another minimum, a spike
 at another time, the value leaps by more than a step lowers the mean. Little is left to gain in a
 loss that is mostly noise, of which checkpoints may still get better: the best one so far keeps
