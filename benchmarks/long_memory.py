@@ -20,8 +20,8 @@ sequences, and all of them, those of the test too, are cut to lengths from T/2 t
 fetched by `sklearn.datasets.fetch_openml`; its models are *ours*, `RegularizedPLRNNClassifier` with
 alpha = 5 for ``--epochs`` on all 60 000 digits, *ours-0* the same without the regularizer, and
 *larger* with 128 units (18 000 parameters), *larger-64* the same in minibatches of 64, *shallow*
-with 64 units and 128 hidden ones (17 000 parameters). What a run has learned after each epoch is
-kept, for it to go on from there; a finished one takes no time then.
+with 64 units and 128 hidden ones (17 000 parameters). What a run has learned after an epoch is kept
+beside its file: one that is cut off and begun again goes on from there.
 ``--deformed`` adds that many copies of every digit to those to train on, each turned, stretched,
 sheared and moved a little.
 """
@@ -68,11 +68,12 @@ CLASSIFIERS = {
     "ours-0": {"alpha": 0.0, "learning_rate_init": 2e-3},
     "larger": {"alpha": 5.0, "learning_rate_init": 2e-3, "n_components": 128},
     "shallow": {
+        "alpha": 5.0,
+        "learning_rate_init": 3e-3,
+        "batch_size": 64,
         "architecture": "shallow",
         "n_components": 64,
         "n_hidden": 128,
-        "learning_rate_init": 4e-3,
-        "batch_size": 128,
     },
 }
 CLASSIFIERS["larger-64"] = CLASSIFIERS["larger"] | {"learning_rate_init": 1.5e-3, "batch_size": 64}

@@ -51,17 +51,13 @@ def free_steps(series, noise, span=0):
     """Steps of windows that run freely over a standardized series with noise (N,), ever more.
 
     The noisier rows are, the more of them it takes to tell where a window started. What is wrong
-    with the length of a period hides in the noise of a part of it: to be followed last, by way of
-    lengths that at most double, for runs of a model that is not yet so good get lost. Where rows
+    with the length of a period hides in the noise of a part of it: to be followed last. Where rows
     are delays that reach back by `span`, a window shorter than that holds pieces of the series that
     have no row in common, and nothing holds their runs together.
     """
     usual = max(int(np.clip(PER_NOISE * noise.max(), *FREE)), PER_SPAN * span)
     period = find_period(series.observed, series.lengths, noise)
-    if period <= usual:
-        return [usual]
-    n_stages = int(np.ceil(np.log2(period / usual)))
-    return np.geomspace(usual, period, n_stages + 1).round().astype(int).tolist()
+    return [usual] if period <= usual else [usual, period]
 
 
 def shorter_first(steps):

@@ -32,10 +32,8 @@ def test_windows_of_delays_hold_what_they_reach_back(rng):
 def test_windows_hold_a_period_in_the_end_where_rows_come_back(rng):
     x = np.sqrt(2) * np.sin(2 * np.pi * np.arange(3000) / 220)[:, None]
     x[rng.random(x.shape) < 0.1] = np.nan
-    first, *between, last = free_steps(series_of(x), np.zeros(1))
+    first, last = free_steps(series_of(x), np.zeros(1))
     assert first == FREE[0] and last == pytest.approx(220, rel=0.05)
-    ratios = np.divide([*between, last], [first, *between])
-    assert len(between) == 4 and np.all((1.7 < ratios) & (ratios < 2.1))
     assert free_steps(series_of(x[:300]), np.zeros(1)) == [first]
 
 
