@@ -20,8 +20,7 @@ sequences, and all of them, those of the test too, are cut to lengths from T/2 t
 fetched by `sklearn.datasets.fetch_openml`; its models are *ours*, `RegularizedPLRNNClassifier` with
 alpha = 5 for ``--epochs`` on all 60 000 digits, *ours-0* the same without the regularizer, and
 *larger* with 128 units (18 000 parameters), *larger-64* the same in minibatches of 64, *shallow*
-with 64 units and 128 hidden ones (17 000 parameters). What a run has learned after an epoch is kept
-beside its file: one that is cut off and begun again goes on from there.
+with 64 units and 128 hidden ones (17 000 parameters).
 ``--deformed`` adds that many copies of every digit to those to train on, each turned, stretched,
 sheared and moved a little.
 """
@@ -148,7 +147,6 @@ def classify(task, T, model, seed, options):
         n_jobs=options.threads,
         max_iter=options.epochs,
         verbose=options.verbose,
-        checkpoint_dir=RESULTS / "checkpoints",
         **CLASSIFIERS[model],
     ).fit(X, y)
     seconds = time.perf_counter() - begin
