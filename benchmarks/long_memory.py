@@ -68,8 +68,10 @@ CLASSIFIERS = {
     "larger": {"alpha": 5.0, "learning_rate_init": 2e-3, "n_components": 128},
     "shallow": {
         "alpha": 5.0,
-        "learning_rate_init": 3e-3,
+        "learning_rate_init": 2e-3,
         "batch_size": 64,
+        "early_stopping": True,  # a look at all digits would be a quarter of an epoch
+        "validation_fraction": 0.03,
         "architecture": "shallow",
         "n_components": 64,
         "n_hidden": 128,
