@@ -6,7 +6,8 @@ class and its name in `CELLS`. Its fields are sizes, which go by the names of th
 parameters. ``rows`` names the parameters that play the parts of A, W and h in ``F(z) = A z + W g(z)
 + h``: what one latent unit receives is row i of each of the three. ``features`` are what the second
 of them multiplies. ``kinks`` names what places the relu of hidden units, ``relu(kinks[0] z +
-kinks[1])``; it is empty where the relu are those of latent units, of ``relu_units``.
+kinks[1])``; it is empty where the relu are those of latent units, of ``relu_units``. Hidden units
+that ``saturate`` are bounded, however far states get.
 
 What a cell has to do with another is said by assignment: no class inherits from one that is whole.
 """
@@ -113,6 +114,7 @@ class Shallow(NamedTuple):
 
     rows = ("A", "W1", "h1")
     kinks = ("W2", "h2")
+    saturate = False
 
     def init(self, rng, dtype):
         """Stable start with random kinks."""
@@ -169,7 +171,7 @@ class ClippedShallow(NamedTuple):
     n_components: int
     n_hidden: int
 
-    rows, kinks = Shallow.rows, Shallow.kinks
+    rows, kinks, saturate = Shallow.rows, Shallow.kinks, True
     init, n_relu, n_relu_to_embed = Shallow.init, Shallow.n_relu, Shallow.n_relu_to_embed
 
     def lower(self, params):

@@ -37,6 +37,7 @@ class Rows(NamedTuple):
     units: np.ndarray
     columns: np.ndarray
     zero_diagonal: bool  # a unit is no feature of its own: A has that part
+    largest: float = np.inf  # size of an entry of A
 
 
 def lift(objective, series, batches, rng):
@@ -83,7 +84,8 @@ def _lift_hidden(cell, params, transitions, kinks, penalty, ridge):
     params[of_states][:, :d], params[offsets] = (x[:L] for x in kinks)
     params[of_states][:, d:] *= DECOUPLED
     features = cell.features(params, _padded(transitions.now, np.arange(d), cell.n_components))
-    rows = Rows(cell.rows, np.arange(d), np.arange(L), zero_diagonal=False)
+    largest = 1.0 if cell.saturate else np.inf  # beyond it a run may get away
+    rows = Rows(cell.rows, np.arange(d), np.arange(L), zero_diagonal=False, largest=largest)
     _solve(params, rows, transitions, features, ridge)
 
 
@@ -154,6 +156,11 @@ def _solve(params, rows, transitions, features, ridge):
         kept = np.delete(kept, 1 + i) if rows.zero_diagonal else kept
         normal, moment = gram[np.ix_(kept, kept)], moments[kept, i]
         solution = scipy.linalg.solve(normal, moment, assume_a="pos")
+        if abs(solution[0]) > rows.largest:
+            own = np.copysign(rows.largest, solution[0])
+            left = moment[1:] - own * normal[1:, 0]
+            rest = scipy.linalg.solve(normal[1:, 1:], left, assume_a="pos")
+            solution = np.r_[own, rest]
         A[unit], h[unit] = solution[0], solution[-1]
         coupling, drive = np.split(solution[1:-1], [len(solution) - 2 - K])
         W[unit, rows.columns] = np.insert(coupling, i, 0.0) if rows.zero_diagonal else coupling

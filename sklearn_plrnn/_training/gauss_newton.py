@@ -2,8 +2,10 @@
 
 Integrators make a problem stiff: a weight changed by 1e-3 moves a sum over 1000 steps by half. What
 one rate cannot serve, the curvature can. Steps are damped in proportion to the diagonal (Marquardt
-1963) and accepted only if the monitored value falls, which is that of held-out sequences where
-there are enough: on the sequences that a step was computed from, a rare unstable one may go unseen.
+1963), or to the median one where their own is small: what hardly matters here, such as a kink where
+few data are, would else be moved to where it does. They are accepted only if the monitored value
+falls, which is that of held-out sequences where there are enough: on the sequences that a step was
+computed from, a rare unstable one may go unseen.
 Of windows of a noisy series none is to decide: where a start is found in another minimum, a spike
 at another time, the value leaps by more than a step lowers the mean. Little is left to gain in a
 loss that is mostly noise, of which checkpoints may still get better: the best one so far keeps
@@ -18,12 +20,13 @@ import scipy.linalg
 SEQUENCES_PER_PARAMETER = 2  # in one matrix, as far as there are so many
 FIRST_DAMPING = 1e-2  # of the diagonal
 DAMPING = (1e-9, 1e9)
-FLOOR = 1e-10  # of the mean diagonal, where a parameter has no influence
+FLOOR = 0.1  # of the median diagonal: what hardly matters would leap, to where it does
 MAX_TRIALS = 8  # of one step
+NEGLIGIBLE = 1e-5  # relative decrease that tells nothing about the damping
 PROGRESS = 0.05  # relative decrease below which an iteration counts as idle
 MAX_IDLE = 8
 IDLE_BEFORE_LONGER = 2  # where batches have longer windows to offer
-SHARE_OF_SHORTER = 0.5  # of all iterations, at most, before windows have their full length
+SHARE_OF_SHORTER = 0.75  # of all iterations, at most, before windows have their full length
 PROGRESS_ABOVE_NOISE = 1e-3  # the same where noise is most of the loss
 PROGRESS_OF_SHORTER = 5e-3  # and, at least, before windows have their full length
 LEAP = 0.5  # of the median window's value; no window counts for having changed by more
@@ -59,6 +62,7 @@ def gauss_newton(run, rng):
         if is_shorter and is_due and not last:
             run.lengthen()
             falls, idle, n_longer = test(run), 0, n_longer + 1
+            damping = min(damping, FIRST_DAMPING)  # at the end of a stage little is left to gain
         run.hand_out(rng, damping=damping, idle=idle, n_longer=n_longer)
 
 
@@ -91,16 +95,18 @@ class _FallsWithoutLeaps(_Falls):
 def _descend(run, falls, H, gradient, damping):
     """Make the first of ever shorter steps that lowers the monitored value; the damping after it.
 
-    Without any, parameters and damping stay as they are: other sequences may show a way.
+    Without any, parameters and damping stay as they are: other sequences may show a way. So does
+    the damping where a step has become so short that it gains next to nothing.
     """
     here, first, diagonal = run.vector.copy(), damping, H.diagonal().copy()
-    diagonal += FLOOR * diagonal.mean() + np.finfo(float).tiny
+    diagonal += FLOOR * np.median(diagonal) + np.finfo(float).tiny
+    enough = (1 - NEGLIGIBLE) * run.best_loss
     for _ in range(MAX_TRIALS):
         step = _solve(H, damping * diagonal, gradient)
         if step is not None:
             run.vector[...] = here - step
             if falls():
-                return max(damping / 4, DAMPING[0])
+                return max(damping / 4, DAMPING[0]) if run.best_loss < enough else first
         damping = min(4 * damping, DAMPING[1])
     run.vector[...] = here
     return first

@@ -1,5 +1,7 @@
 """What follows from the data where nobody has said it: sizes, penalties, lengths of windows."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from .._model.shooting import precision_of
@@ -16,6 +18,7 @@ FREE = 10, 100  # steps of windows that run freely, but of a period more
 PER_NOISE = 1000  # by how many they grow with the noise, in standard deviations of X
 PER_SPAN = 3  # by how many, at least, with what delays reach back
 FIRST = 5  # steps, at least, of those from a start that may be poor
+ITERATIONS = 3  # for windows of one length, at least, before a period is followed
 
 
 def hidden_units(n_components, n_measured):
@@ -60,9 +63,18 @@ def free_steps(series, noise, span=0):
     return [usual] if period <= usual else [usual, period]
 
 
-def shorter_first(steps):
-    """Lengths of windows of which each is about half the next, the last being `steps`."""
-    lengths = [steps]
+def stages(steps, n_iter):
+    """Lengths of windows for so many iterations: `steps`, what leads to the first and lies between.
+
+    Each is about half the next, for runs of a model that is not yet so good get lost in windows
+    much longer. Between `steps` there are no more than iterations can serve.
+    """
+    lengths = [steps[0]]
     while lengths[0] >= 2 * FIRST:
         lengths.insert(0, lengths[0] // 2)
+    for shorter, longer in pairwise(steps):
+        n_doublings = int(np.ceil(np.log2(longer / shorter)))
+        n_served = n_iter // ITERATIONS - len(lengths)
+        between = np.geomspace(shorter, longer, max(1, min(n_doublings, n_served)) + 1)
+        lengths += between[1:].round().astype(int).tolist()
     return lengths

@@ -25,7 +25,7 @@ from ._by_data import (
     hidden_units,
     is_observed,
     ridge,
-    shorter_first,
+    stages,
 )
 from ._callbacks import NO_TASK, begin_fit, without_callbacks
 from ._dynamics import FittedDynamics
@@ -151,7 +151,8 @@ class DSReconstructor(FittedDynamics):
         units that are not observed; with "gauss-newton" 10 to 100, the more the noisier the data
         are, and after these, if data repeat themselves within 500 steps (by an autocorrelation of
         0.8), a whole period. "gauss-newton" begins with windows of 5 to 9 and goes over to ones
-        twice as long when they teach little more, up to these, so that `loss_curve_` may leap up.
+        about twice as long when they teach little more, up to these, so that `loss_curve_` may
+        leap up.
         With fewer than 100 measured numbers for a parameter, rows are smoothed at first, and
         windows of full length come once so and then as they were measured. A gradient needs memory
         for about ``sequence_length * batch_size * (10 n_components + 2 n_hidden)`` numbers,
@@ -651,4 +652,4 @@ class DSReconstructor(FittedDynamics):
                 f"sequence_length={self.sequence_length} needs a trajectory of at least "
                 f"{self.sequence_length + 1} rows to train on, but the longest has {longest + 1}."
             )
-        return shorter_first(lengths[0]) + lengths[1:] if shoots else lengths
+        return stages(lengths, self._max_iter()) if shoots else lengths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_plrnn._training.batches import Series
-from sklearn_plrnn.estimators._by_data import FIRST, FREE, free_steps, shorter_first
+from sklearn_plrnn.estimators._by_data import FIRST, FREE, ITERATIONS, free_steps, stages
 
 
 def series_of(x):
@@ -39,7 +39,18 @@ def test_windows_hold_a_period_in_the_end_where_rows_come_back(rng):
 
 @pytest.mark.parametrize("steps", [3, 10, 11, 50, 297])
 def test_each_length_is_about_half_the_next(steps):
-    lengths = np.array(shorter_first(steps))
+    lengths = np.array(stages([steps], 3))
     assert lengths[-1] == steps and lengths[0] < 2 * FIRST
     assert len(lengths) == 1 or lengths[0] >= FIRST
     np.testing.assert_array_equal(lengths[:-1], lengths[1:] // 2)
+
+
+@pytest.mark.parametrize("period", [11, 20, 150, 700])
+def test_lengths_lead_to_a_period_as_far_as_iterations_serve_them(period):
+    lengths = np.array(stages([10, period], 100))
+    assert lengths[-1] == period
+    assert np.all(lengths[1:] > lengths[:-1]) and np.all(lengths[1:] < 2.2 * lengths[:-1])
+    for n_iter in (0, 12, 15):
+        few = stages([10, period], n_iter)
+        assert few[:2] == [5, 10] and few[-1] == period
+        assert len(few) <= max(3, n_iter // ITERATIONS)

@@ -81,6 +81,14 @@ def test_hidden_units_bend_at_their_kinks(cell, rng):
         assert abs(np.diff(feature, 2)[0]) > 1e-4
 
 
+def test_hidden_units_saturate_where_they_say_so(cell, rng):
+    if not cell.kinks:
+        pytest.skip("no hidden units")
+    params, states = cell.init(rng, np.float64), rng.normal(size=(100, 6))
+    near, far = (np.abs(cell.features(params, r * states)).max() for r in (10, 1000))
+    assert (far < 2 * near) == cell.saturate
+
+
 def test_plrnn_has_no_coupling_of_a_unit_to_itself(rng):
     params = PLRNN(5).init(rng, np.float64) | {"W": np.full((5, 5), 3.0)}
     np.testing.assert_array_equal(PLRNN(5).lower(params).W, 3 * (1 - np.eye(5)))

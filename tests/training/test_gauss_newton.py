@@ -87,10 +87,20 @@ def test_longer_windows_come_when_shorter_ones_teach_little():
     assert min(loss_curve) < 1e-6 < at_end
 
 
-def test_longer_windows_come_after_half_of_the_iterations_at_the_latest():
+def test_longer_windows_come_after_a_share_of_the_iterations_at_the_latest():
     few, many = run_with_longer(max_iter=4)[0], run_with_longer(max_iter=50)[0]
-    np.testing.assert_allclose(few[:2], many[:2])
-    assert few[2] > many[2]  # of longer windows already
+    np.testing.assert_allclose(few[:3], many[:3])
+    assert few[3] > many[3]  # of longer windows already
+
+
+def test_damping_of_longer_windows_begins_anew(monkeypatch):
+    seen = []
+    monkeypatch.setattr(gauss_newton, "FIRST_DAMPING", 1e-3)
+    descend = lambda run, falls, H, gradient, damping: seen.append(damping) or 8 * damping
+    monkeypatch.setattr(gauss_newton, "_descend", descend)
+    run_with_longer(max_iter=50)
+    n = gauss_newton.IDLE_BEFORE_LONGER
+    np.testing.assert_allclose(seen[: n + 2], 1e-3 * 8.0 ** np.r_[:n, :2])
 
 
 class Lying(Bend):
@@ -126,6 +136,46 @@ def test_it_stops_when_progress_is_slow(monkeypatch):
     monkeypatch.setattr(gauss_newton, "FIRST_DAMPING", 1e4)
     monkeypatch.setattr(gauss_newton, "DAMPING", (1e4, 1e4))
     assert run(max_iter=100).n_iter == gauss_newton.MAX_IDLE
+
+
+class Falling:
+    """Each look at what is monitored finds it less by a share of what it was, or not less."""
+
+    def __init__(self, *shares):
+        self.vector, self.best_loss = np.zeros(2), 1.0
+        self.shares, self.steps = iter(shares), []
+
+    def falls(self):
+        self.steps.append(self.vector.copy())
+        share = next(self.shares)
+        self.best_loss *= 1 - share
+        return share > 0
+
+    def descend(self, damping, H=None, gradient=(1.0, 1.0)):
+        H = np.eye(2) if H is None else H
+        return gauss_newton._descend(self, self.falls, H, np.array(gradient), damping)
+
+
+def test_damping_falls_where_a_step_gained_and_is_kept_where_it_gained_next_to_nothing():
+    assert Falling(0.1).descend(1.0) == 0.25
+    assert Falling(0, 0, 0.1).descend(1.0) == 4.0
+    assert Falling(0, 0, 1e-9).descend(1.0) == 1.0
+    assert Falling(1e-9).descend(1.0) == 1.0
+
+
+def test_steps_that_gain_next_to_nothing_are_taken_all_the_same():
+    run = Falling(0, 1e-9)
+    run.descend(1.0)
+    np.testing.assert_array_equal(run.vector, run.steps[-1])
+    assert run.vector.all()
+
+
+def test_what_hardly_matters_does_not_leap():
+    H = np.diag([1.0, 1.0, 1e-9])
+    run = Falling(0.1)
+    run.vector = np.zeros(3)
+    run.descend(0.1, H, (0.0, 0.0, 1e-9))
+    assert abs(run.vector[2]) < 1e-6  # 0.9 if damped in proportion to its own curvature
 
 
 class Windows(Bend):
