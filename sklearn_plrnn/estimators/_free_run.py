@@ -21,7 +21,12 @@ import numpy as np
 from .._model.objective import Objective
 from .._model.simulation import simulate
 from ..metrics import power_spectrum_distance, state_space_divergence
-from ._spurious import beside_repelling_points, without_attractors, without_circles
+from ._spurious import (
+    attracting_points,
+    beside_repelling_points,
+    without_attractors,
+    without_circles,
+)
 
 N_SEGMENTS = 8  # at most
 N_RUNS = 4, 32  # where no inputs tie them to segments, and as many as segments at least
@@ -39,7 +44,7 @@ INSIDE = 0.2  # of that spread, from a fixed point: where runs begin that may be
 GETTING_OUT = 1.02  # times the size so many steps earlier: a run that is not caught, only slow
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
-AS_GOOD = 2.0  # times the product of scores, within which it is chance which one is smaller
+AS_GOOD = 10.0  # times the product of scores, by which chance may raise that of the same attractor
 FAR = 10.0  # times the largest values of the data: where no run must get
 
 
@@ -124,7 +129,8 @@ class FreeRunScores(NamedTuple):
         """Whether to keep amended parameters with `score`, beside that of those that were given.
 
         If these are to last, they are kept only if they are clearly better: what attracts will
-        catch a run some day, even if it has caught none yet.
+        catch a run some day, even if it has caught none yet. How long a run that nothing attracts
+        lingers beside points that hardly repel is chance, and scores with it.
         """
         as_good = AS_GOOD if self._times_longer > 1 else 1.0
         return bool(np.prod(score) <= as_good * np.prod(of_given))
@@ -132,13 +138,18 @@ class FreeRunScores(NamedTuple):
     def lasts(self, params):
         """Whether no run is caught or diverges: of many as long as the data, and of those inside.
 
-        True where nothing is known of that; of runs that the scores have asked for it is not asked.
+        Nor may a fixed point attract within the range of the data, where others may begin. True
+        where nothing is known of that; of runs that the scores have asked for it is not asked.
         """
         if self.quietest is None:
             return True
         if len(self._caught_inside(params)) > 0:
             return False
-        return self._times_longer < 2 or self._share_caught(params, self._times_longer) == 0
+        if self._times_longer < 2:
+            return True
+        if attracting_points(self.objective, params, self.rows):
+            return False
+        return self._share_caught(params, self._times_longer) == 0
 
     @property
     def _times_longer(self):

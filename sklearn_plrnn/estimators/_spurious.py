@@ -45,7 +45,7 @@ def without_attractors(objective, params, H, loss, rows):
     Gauss-Newton matrix and value in which costs are counted.
     """
     vector, params = _doubled(params)
-    attracting = _attracting(objective, params, rows)
+    attracting = attracting_points(objective, params, rows)
     if not attracting:
         return None
     given, factor = vector.copy(), _factor(H)
@@ -57,7 +57,7 @@ def without_attractors(objective, params, H, loss, rows):
             if step is None:
                 return None
             vector += step
-        attracting = _attracting(objective, params, rows)
+        attracting = attracting_points(objective, params, rows)
         if not attracting:
             break
     return params if not attracting and _is_cheap(vector - given, H, loss) else None
@@ -118,6 +118,11 @@ def _is_cheap(change, H, loss):
     return 0.5 * change @ H @ change <= TOLERATED * loss
 
 
+def attracting_points(objective, params, rows):
+    """Stable fixed points within the range of rows (n, N)."""
+    return [point for point in _points_among(objective, params, rows) if point.stable]
+
+
 def beside_repelling_points(objective, params, rows, distances):
     """States (n, M) beside fixed points within the range of rows (n, N) that repel.
 
@@ -135,11 +140,6 @@ def beside_repelling_points(objective, params, rows, distances):
         if np.abs(eigenvalues[largest]) > 1 + REPELLING and change > 0:
             states.append(state + direction / change)
     return np.array(states).reshape(-1, f.n_components)
-
-
-def _attracting(objective, params, rows):
-    """Stable fixed points within the range of rows."""
-    return [point for point in _points_among(objective, params, rows) if point.stable]
 
 
 def _points_among(objective, params, rows):

@@ -16,7 +16,7 @@ from sklearn_plrnn.estimators._spurious import (
     MAX_GROWTHS,
     TOLERATED,
     TURNING,
-    _attracting,
+    attracting_points,
     without_attractors,
     without_circles,
 )
@@ -42,7 +42,7 @@ def with_an_attractor(cell, readout="identity"):
         A, _, _ = objective.cell.rows
         params[A] *= 0.9 / np.abs(params[A]).max()
         rows = rng.normal(0, 20, (200, M))
-        points = _attracting(objective, params, rows)
+        points = attracting_points(objective, params, rows)
         if len(points) == 1 and np.abs(points[0].eigenvalues[0].imag) > 1e-3:
             return objective, params, rows, points[0]
     raise AssertionError("no such parameters")
@@ -93,7 +93,7 @@ def test_nothing_within_the_data_attracts_any_more(cell):
     objective, params, rows, point = with_an_attractor(cell)
     given = {name: x.copy() for name, x in params.items()}
     found = without_attractors(objective, params, metric(flatten(params)[0].size), FREE, rows)
-    assert _attracting(objective, found, rows) == []
+    assert attracting_points(objective, found, rows) == []
     f = PiecewiseLinearMap(*objective.cell.lower(found))
     z = point.states[0] + 1e-3 * np.random.default_rng(0).normal(size=(20, M))
     moved = z
@@ -144,7 +144,7 @@ def test_a_point_that_attracts_at_once_is_left():
     objective, params, rows, _ = with_an_attractor("shallow")
     for name in objective.cell.rows[:2]:
         params[name] *= 0
-    assert len(_attracting(objective, params, rows)) == 1
+    assert len(attracting_points(objective, params, rows)) == 1
     assert (
         without_attractors(objective, params, metric(flatten(params)[0].size), FREE, rows) is None
     )
