@@ -19,6 +19,7 @@ MAX_TRANSITIONS = 20_000  # more rows than this change the solution less than th
 MAX_WINDOWS = 500  # on which candidates are compared
 N_DRAWS = 5  # of kinks
 RIDGES = (1e-5, 1e-3, 1e-1)  # of a step, on standardized variables
+SATURATED = 0.99  # largest ``|A_i|`` beside hidden units that are bounded: below 1, runs are, too
 DECOUPLED = 0.1  # what is left of the influence of states that were not solved for
 
 
@@ -84,7 +85,7 @@ def _lift_hidden(cell, params, transitions, kinks, penalty, ridge):
     params[of_states][:, :d], params[offsets] = (x[:L] for x in kinks)
     params[of_states][:, d:] *= DECOUPLED
     features = cell.features(params, _padded(transitions.now, np.arange(d), cell.n_components))
-    largest = 1.0 if cell.saturate else np.inf  # beyond it a run may get away
+    largest = SATURATED if cell.saturate else np.inf
     rows = Rows(cell.rows, np.arange(d), np.arange(L), zero_diagonal=False, largest=largest)
     _solve(params, rows, transitions, features, ridge)
 

@@ -93,12 +93,11 @@ def test_the_lifted_start_predicts_the_next_row(cell, readout):
 def test_runs_of_the_lifted_start_get_nowhere_far_where_hidden_units_saturate():
     """Ridge regression alone finds A_i of up to 1.15 here, which hold as far as there are data."""
     series, batches = lorenz()
-    objective, far = objective_of("clipped-shallow", "affine", M=3, alpha=0.0), 1e3 * np.eye(3)
+    objective, far = objective_of("clipped-shallow", "affine", M=3, alpha=0.0), 1e5 * np.eye(3)
     for seed in range(8):
         params = initialize("lift", objective, series, batches, np.random.default_rng(seed))
-        assert np.abs(params["A"]).max() <= 1
         f = objective.cell.lower(params)
-        assert np.linalg.norm(f.step(far), axis=1).max() < 1.1e3
+        assert np.all(np.linalg.norm(f.step(far), axis=1) < np.linalg.norm(far, axis=1))
 
 
 def test_of_more_draws_the_lifted_start_follows_the_longest_windows_better(monkeypatch):
