@@ -18,7 +18,7 @@ FREE = 10, 100  # steps of windows that run freely, but of a period more
 PER_NOISE = 1000  # by how many they grow with the noise, in standard deviations of X
 PER_SPAN = 3  # by how many, at least, with what delays reach back
 FIRST = 5  # steps, at least, of those from a start that may be poor
-ITERATIONS = 3  # for windows of one length, at least, before a period is followed
+ITERATIONS = 3  # for windows of one length, about, where a period is to be followed
 
 
 def hidden_units(n_components, n_measured):

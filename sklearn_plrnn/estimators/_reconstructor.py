@@ -151,9 +151,8 @@ class DSReconstructor(FittedDynamics):
         units that are not observed; with "gauss-newton" 10 to 100, the more the noisier the data
         are, and after these, if data repeat themselves within 500 steps (by an autocorrelation of
         0.8), a whole period. "gauss-newton" begins with windows of 5 to 9 and goes over to ones
-        about twice as long when they teach little more, up to these, so that `loss_curve_` may
-        leap up.
-        With fewer than 100 measured numbers for a parameter, rows are smoothed at first, and
+        about twice as long when they teach little more, up to these, so that `loss_curve_` may leap
+        up. With fewer than 100 measured numbers for a parameter, rows are smoothed at first, and
         windows of full length come once so and then as they were measured. A gradient needs memory
         for about ``sequence_length * batch_size * (10 n_components + 2 n_hidden)`` numbers,
         `n_hidden` counting only for "shallow", and twice for "clipped-shallow".

@@ -34,6 +34,9 @@ def test_windows_hold_a_period_in_the_end_where_rows_come_back(rng):
     x[rng.random(x.shape) < 0.1] = np.nan
     first, last = free_steps(series_of(x), np.zeros(1))
     assert first == FREE[0] and last == pytest.approx(220, rel=0.05)
+    lengths = np.array(stages([first, last], 100))
+    ratios = lengths[1:] / lengths[:-1]
+    assert len(lengths) == 7 and np.all((1.7 < ratios) & (ratios < 2.1))
     assert free_steps(series_of(x[:300]), np.zeros(1)) == [first]
 
 
@@ -49,7 +52,7 @@ def test_each_length_is_about_half_the_next(steps):
 def test_lengths_lead_to_a_period_as_far_as_iterations_serve_them(period):
     lengths = np.array(stages([10, period], 100))
     assert lengths[-1] == period
-    assert np.all(lengths[1:] > lengths[:-1]) and np.all(lengths[1:] < 2.2 * lengths[:-1])
+    assert np.all(lengths[1:] > lengths[:-1]) and np.all(lengths[1:] < 2.1 * lengths[:-1])
     for n_iter in (0, 12, 15):
         few = stages([10, period], n_iter)
         assert few[:2] == [5, 10] and few[-1] == period
