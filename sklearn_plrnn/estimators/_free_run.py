@@ -22,8 +22,8 @@ from .._model.objective import Objective
 from .._model.simulation import simulate
 from ..metrics import power_spectrum_distance, state_space_divergence
 from ._spurious import (
-    attracting_points,
     beside_repelling_points,
+    points_among,
     without_attractors,
     without_circles,
 )
@@ -143,11 +143,12 @@ class FreeRunScores(NamedTuple):
         """
         if self.quietest is None:
             return True
-        if len(self._caught_inside(params)) > 0:
+        points = points_among(self.objective, params, self.rows)
+        if len(self._caught_inside(params, points)) > 0:
             return False
         if self._times_longer < 2:
             return True
-        if attracting_points(self.objective, params, self.rows):
+        if any(point.stable for point in points):
             return False
         return self._share_caught(params, self._times_longer) == 0
 
@@ -169,15 +170,16 @@ class FreeRunScores(NamedTuple):
         states, is_near, sizes = self._many_runs(params)
         if not is_near.all():
             return None
-        inside = self._caught_inside(params, margin)
+        points = points_among(self.objective, params, self.rows)
+        inside = self._caught_inside(params, points, margin)
         return np.concatenate([states[sizes < margin * CAUGHT], inside])
 
-    def _caught_inside(self, params, margin=1.0):
-        """Last states of such runs that begin beside fixed points, where no data may be, and stay.
+    def _caught_inside(self, params, points, margin=1.0):
+        """Last states of such runs from beside fixed `points`, where no data may be, that stay.
 
         Runs that get out, if slowly, are not caught.
         """
-        start = beside_repelling_points(self.objective, params, self.rows, INSIDE * self.quietest)
+        start = beside_repelling_points(self.objective, params, points, INSIDE * self.quietest)
         if len(start) == 0:
             return start
         with np.errstate(all="ignore"):

@@ -120,18 +120,18 @@ def _is_cheap(change, H, loss):
 
 def attracting_points(objective, params, rows):
     """Stable fixed points within the range of rows (n, N)."""
-    return [point for point in _points_among(objective, params, rows) if point.stable]
+    return [point for point in points_among(objective, params, rows) if point.stable]
 
 
-def beside_repelling_points(objective, params, rows, distances):
-    """States (n, M) beside fixed points within the range of rows (n, N) that repel.
+def beside_repelling_points(objective, params, points, distances):
+    """States (n, M) beside those of the fixed `points` that repel.
 
     In the direction in which a point repels most, so far that outputs differ by `distances` (N,) in
     the mean.
     """
     f, states = PiecewiseLinearMap(*objective.cell.lower(params)), []
     output = lambda state: objective.readout.output(params, state)
-    for point in _points_among(objective, params, rows):
+    for point in points:
         (state,) = point.states
         eigenvalues, vectors = np.linalg.eig(f.jacobian(state))
         largest = np.argmax(np.abs(eigenvalues))
@@ -142,7 +142,7 @@ def beside_repelling_points(objective, params, rows, distances):
     return np.array(states).reshape(-1, f.n_components)
 
 
-def _points_among(objective, params, rows):
+def points_among(objective, params, rows):
     """Fixed points within the range of rows."""
     f = PiecewiseLinearMap(*objective.cell.lower(params))
     starts = objective.readout.start(params, rows, np.ones_like(rows))
