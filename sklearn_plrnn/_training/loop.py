@@ -27,6 +27,7 @@ from .gauss_newton import gauss_newton
 from .optimizers import OPTIMIZERS, SCHEDULES, Average, clip_by_norm
 from .run import MAX_RETRIES, Run, best_product, flatten
 
+LATEST = 100  # steps, at most, of which most have to go well for an epoch to go on
 HUGE = 1e30  # what L-BFGS is told instead of inf or NaN, which would end its line search
 
 
@@ -119,8 +120,7 @@ def _first_order(run, rng):
         rate *= SCHEDULES[settings.learning_rate](epoch / settings.max_iter)
         run.change_objective(epoch / settings.max_iter, rng)
         losses = _epoch(run, optimizer, average, rate, rng)
-        # A few windows may be unstable, and mended by the others; not most of them.
-        if run.exploded(np.median(losses)):
+        if _exploded(run, losses):
             run.vector[...] = run.best
             run.n_retries, factor, optimizer = run.n_retries + 1, factor / 2, make()
             average = Average(run.vector)
@@ -139,6 +139,11 @@ def _first_order(run, rng):
     run.optimizer_state = vars(optimizer)
 
 
+def _exploded(run, losses):
+    """Whether the latest losses have: a few windows may be unstable, and mended by the others."""
+    return run.exploded(np.median(losses[-LATEST:]))
+
+
 def _take_up(tool, state):
     """Give an optimizer or an average the state that one of its kind has left."""
     if state is not None and state.keys() == vars(tool).keys():
@@ -146,7 +151,10 @@ def _take_up(tool, state):
 
 
 def _epoch(run, optimizer, average, rate, rng):
-    """Losses of an epoch of steps; one that leads to where the loss is not finite is taken back."""
+    """Losses of an epoch of steps; one that leads to where the loss is not finite is taken back.
+
+    It ends where steps no longer lead out of there.
+    """
     losses, before = [], run.vector.copy()
     for batch in run.batches.epoch(rng):
         loss = run.evaluate(batch)
@@ -161,6 +169,8 @@ def _epoch(run, optimizer, average, rate, rng):
         else:
             run.vector[...] = before
             losses.append(np.inf)
+        if len(losses) % LATEST == 0 and _exploded(run, losses):
+            break
     return np.array(losses)
 
 

@@ -9,8 +9,15 @@ import pytest
 from joblib import parallel_config
 from quadratic import TARGET, Quadratic, Shifts
 
-from sklearn_plrnn._training.loop import SOLVERS, best_of, minimize, restarts, threads_within
-from sklearn_plrnn._training.run import Result, Settings, best_product, flatten
+from sklearn_plrnn._training.loop import (
+    LATEST,
+    SOLVERS,
+    best_of,
+    minimize,
+    restarts,
+    threads_within,
+)
+from sklearn_plrnn._training.run import MAX_RETRIES, Result, Settings, best_product, flatten
 
 
 def start():
@@ -138,6 +145,25 @@ def test_a_step_into_nowhere_is_taken_back():
     result = run(Shifts(*[0.0] * 100), objective=cliff, learning_rate_init=0.2, max_iter=1)
     assert result.best_loss < 1e-2
     assert cliff.n_values == 100 + 2 * 100  # one epoch, and a look at the start and at the end
+
+
+def test_an_epoch_that_is_lost_is_not_gone_on_with():
+    """Past 0.5 nothing is finite again before the start."""
+
+    class Lost(Quadratic):
+        n_values, is_lost = 0, False
+
+        def value(self, params, batch):
+            self.n_values += 1
+            x = params["a"][0]
+            self.is_lost = x > 0 and (self.is_lost or x > 0.5)
+            return super().value(params, batch) * (np.inf if self.is_lost else 1)
+
+    lost = Lost()
+    result = run(Shifts(*[0.0] * 1000), objective=lost, learning_rate="constant")
+    assert result.diverged and np.isfinite(result.best_loss)
+    at_start, to_half = 1000, [5 * 2**i for i in range(MAX_RETRIES)]  # steps of ever lower rates
+    assert lost.n_values <= at_start + sum(to_half) + 2 * LATEST * MAX_RETRIES
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
