@@ -12,6 +12,7 @@ attractor beside a noisy one misses most of the cells that noise fills. Paramete
 leaves the range of the data are worse than any without.
 """
 
+from functools import partial
 from itertools import cycle, islice
 from math import comb
 from typing import NamedTuple
@@ -20,6 +21,7 @@ import numpy as np
 
 from .._model.objective import Objective
 from .._model.simulation import simulate
+from .._training.run import AS_GOOD
 from ..metrics import power_spectrum_distance, state_space_divergence
 from ._spurious import (
     beside_repelling_points,
@@ -40,11 +42,10 @@ N_TRIED, TRIED = 64, 5000  # runs of which it is asked whether they are caught, 
 LATE = 2000  # of these, the steps that tell
 MAX_TIMES = 10  # that runs of parameters to be kept are longer, up to the length of the data
 CAUGHT = 0.5  # of the quietest spread in the data; smaller runs rest or turn in small circles
-INSIDE = 0.2  # of that spread, from a fixed point: where runs begin that may be caught around it
+INSIDE = 0.05, 0.2  # of that spread, from a fixed point: where runs begin that may stay around it
 GETTING_OUT = 1.02  # times the size so many steps earlier: a run that is not caught, only slow
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
-AS_GOOD = 10.0  # times the product of scores, by which chance may raise that of the same attractor
 FAR = 10.0  # times the largest values of the data: where no run must get
 
 
@@ -179,7 +180,8 @@ class FreeRunScores(NamedTuple):
 
         Runs that get out, if slowly, are not caught.
         """
-        start = beside_repelling_points(self.objective, params, points, INSIDE * self.quietest)
+        beside = partial(beside_repelling_points, self.objective, params, points)
+        start = np.concatenate([beside(share * self.quietest) for share in INSIDE])
         if len(start) == 0:
             return start
         with np.errstate(all="ignore"):

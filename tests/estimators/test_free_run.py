@@ -100,9 +100,7 @@ def test_a_model_is_asked_whether_its_runs_last_as_long_as_the_data():
     score = scores_of(x)
     assert score._share_caught(slowly) == 0
     assert not score.lasts(slowly)
-    forever = rotation(1 + 1e-9)
-    forever |= {"W1": forever["W1"] / 2, "h2": forever["h2"] + 10}  # the same, without a kink at 0
-    assert score.lasts(forever)
+    assert score.lasts(without_kinks(rotation(1 + 1e-9)))
     assert scores_of(x[:9000]).lasts(slowly)  # 5000 steps were asked for each score
     drifting = x * np.linspace(1, 0.1, len(x))[:, None]  # of which nothing is known
     assert scores_of(drifting).lasts(slowly)
@@ -138,11 +136,16 @@ def test_runs_that_are_caught_are_counted():
     assert score(rotation())[1] == pytest.approx(1 - 0.75**2, abs=0.1)
 
 
-def rings(*radii, strengths, growth=1.02):
+def without_kinks(params):
+    """The same map as that of `rotation`, as far as data go."""
+    return params | {"W1": params["W1"] / 2, "h2": np.full(4, 10.0)}
+
+
+def rings(*radii, strengths, inside=None):
     """A rotation that grows, and from each of some radii on grows by so much more."""
     phases = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     outwards = np.c_[np.cos(phases), np.sin(phases)]
-    params = rotation(growth)
+    params = dict(inside or rotation(1.02))
     turn = np.array([[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]])
     for radius, strength in zip(radii, strengths, strict=True):
         params["W1"] = np.hstack([params["W1"], strength * turn @ outwards.T])
@@ -181,18 +184,20 @@ def test_small_circles_let_go_of_what_they_catch(dtype):
     assert score.amended(amended, H, 1e6) is None
 
 
-def test_circles_inside_let_go_though_no_run_from_the_data_gets_there():
-    params = rings(0.2, 0.4, 1.3, strengths=(-0.1, 0.2, -0.5))
+@pytest.mark.parametrize("radii", [(0.2, 0.4), (0.08, 0.15)])
+def test_circles_inside_let_go_though_no_run_from_the_data_gets_there(radii):
+    params = rings(*radii, 1.3, strengths=(-0.1, 0.2, -0.5))
     score = scores_of(circle(60_000))
     assert score._share_caught(params, n_times=10) == 0
-    assert len(caught_inside(score, params)) == 1 and not score.lasts(params)
+    assert len(caught_inside(score, params)) > 0 and not score.lasts(params)
     amended = score.amended(params, identity(params), 1e6)
     assert len(caught_inside(score, amended)) == 0 and score.lasts(amended)
 
 
 def test_no_point_among_the_data_attracts_in_a_model_that_lasts():
     """Runs from within 0.3 rest at the origin, where none from the data gets."""
-    params = rings(0.3, 1.1, strengths=(0.05, -0.5), growth=0.99)
+    shrinking = without_kinks(rotation(0.99))
+    params = rings(0.3, 1.1, strengths=(0.05, -0.5), inside=shrinking)
     score = scores_of(circle(60_000))
     assert score._share_caught(params, n_times=10) == 0
     assert len(caught_inside(score, params)) == 0 and not score.lasts(params)
@@ -207,8 +212,7 @@ def test_a_spiral_that_is_slow_to_get_out_is_not_caught_inside(growth):
 
     Of the first, circles of all sizes stay as they are, by right.
     """
-    score, params = scores_of(circle(60_000)), rotation(1 + growth)
-    params |= {"W1": params["W1"] / 2, "h2": np.full(4, 5.0)}  # all units on, as far as data go
+    score, params = scores_of(circle(60_000)), without_kinks(rotation(1 + growth))
     assert len(caught_inside(score, params)) == 0
 
 
@@ -284,7 +288,7 @@ def test_a_run_that_comes_to_rest_is_caught_inside():
     x = circle(60_000)[:, :1]
     objective = Objective(cell, Identity(1, 1), NOTHING, 0)
     score = FreeRunScores.of(objective, series_of(x))
-    assert len(caught_inside(score, params)) == 1
+    assert len(caught_inside(score, params)) > 0
 
 
 def test_halves_of_a_circle_tell_each_other_and_of_less_nothing_is_known():
