@@ -310,7 +310,7 @@ class Run:
         """Index of the best one that ``select.lasts`` is true of, where there is such a thing.
 
         Of the best few; where that is none of them, the best. Scores of what is the same attractor
-        differ by chance, by which one from before it was learned may seem to be better.
+        differ by chance: one whose loss is larger has to be better by more than that.
         """
         is_far = self.checkpoint_losses > CLOSE * np.min(self.checkpoint_losses)
         handicaps = np.where(is_far, AS_GOOD, 1.0)
