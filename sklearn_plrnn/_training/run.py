@@ -15,8 +15,6 @@ from .._model.turns import in_turns
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
 MAX_RETRIES = 8
 MAX_CANDIDATES = 5  # of the checkpoints
-CLOSE = 1.01  # times the least loss of free windows, up to which scores alone decide
-AS_GOOD = 10.0  # times the product of scores, by which chance may raise that of the same attractor
 KEPT = (
     "best",
     "best_loss",
@@ -24,7 +22,6 @@ KEPT = (
     "validation_curve",
     "checkpoints",
     "checkpoint_scores",
-    "checkpoint_losses",
     "n_retries",
     "stale",
     "start_value",
@@ -74,7 +71,7 @@ class Run:
         self.gradient, self._gradient_parts = flatten(self.params)
         self.best, self.best_loss = self.vector.copy(), np.inf
         self.loss_curve, self.validation_curve = [], []
-        self.checkpoints, self.checkpoint_scores, self.checkpoint_losses = [], [], []
+        self.checkpoints, self.checkpoint_scores = [], []
         self._scored = {}  # of the last checkpoint, by the bytes of a vector
         self._lasting = {}  # by index: who watches may want the best one after every epoch
         self.n_retries, self.stale = 0, 0
@@ -154,7 +151,6 @@ class Run:
         """Go on with longer windows; their loss is another, with which only later ones compare."""
         self.take_longer()
         self.best_loss = np.inf
-        self.checkpoint_losses = [np.inf] * len(self.checkpoints)
         self.keep_if_best(self.monitored())
 
     def take_longer(self):
@@ -231,7 +227,6 @@ class Run:
         kept = int(amended is not None and self.select.prefers_amended(scores[1], scores[0]))
         self.checkpoints.append(candidates[kept])
         self.checkpoint_scores.append(scores[kept])
-        self.checkpoint_losses.append(np.inf if H is None else self.best_loss)
 
     def _scores_of(self, vectors):
         """What ``select`` says of each, or has said last time: not all steps are taken."""
@@ -309,12 +304,9 @@ class Run:
     def _best_checkpoint(self):
         """Index of the best one that ``select.lasts`` is true of, where there is such a thing.
 
-        Of the best few; where that is none of them, the best. Scores of what is the same attractor
-        differ by chance: one whose loss is larger has to be better by more than that.
+        Of the best few; where that is none of them, the best.
         """
-        is_far = self.checkpoint_losses > CLOSE * np.min(self.checkpoint_losses)
-        handicaps = np.where(is_far, AS_GOOD, 1.0)
-        ranked = by_product(np.c_[self.checkpoint_scores, handicaps])
+        ranked = by_product(self.checkpoint_scores)
         if not hasattr(self.select, "lasts"):
             return ranked[0]
         return next(filter(self._lasts, ranked[:MAX_CANDIDATES]), ranked[0])

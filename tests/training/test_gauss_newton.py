@@ -5,9 +5,8 @@ import pytest
 
 from sklearn_plrnn._model.objective import Batch
 from sklearn_plrnn._training import gauss_newton
-from sklearn_plrnn._training.checkpoint import StateFile
 from sklearn_plrnn._training.loop import minimize
-from sklearn_plrnn._training.run import Run, Settings
+from sklearn_plrnn._training.run import Settings
 
 
 class Bend:
@@ -259,33 +258,3 @@ def test_it_goes_on_as_long_as_checkpoints_get_better(monkeypatch):
     )
     assert fit(True).n_iter == 20
     assert fit(False).n_iter == gauss_newton.MAX_IDLE < 20
-
-
-def first_is_best(losses, product, longer=False):
-    """Of two checkpoints with such losses, whose scores have this product, and 1."""
-
-    class First(Alike):
-        def __call__(self, params):
-            return 1.0, product if params["x"][0] == 1 else 1.0
-
-    shorter, params = ManyWindows(10, 0), {"x": np.ones(2)}
-    shorter.longer = shorter
-    fitted = Run(Windows(), params, shorter, None, Settings(), First(), StateFile(None), None)
-    fitted.best_loss = losses[0]
-    fitted.checkpoint(np.eye(2))
-    fitted.vector += 1
-    if longer:
-        fitted.lengthen()
-    fitted.best_loss = losses[1]
-    fitted.checkpoint(np.eye(2))
-    return fitted._best_checkpoint() == 0
-
-
-@pytest.mark.parametrize(("losses", "longer"), [((1.02, 1.0), False), ((1.0, 1.0), True)])
-def test_one_of_a_larger_loss_or_of_shorter_windows_has_to_be_far_better(losses, longer):
-    assert first_is_best(losses, 0.05, longer) and not first_is_best(losses, 0.2, longer)
-
-
-@pytest.mark.parametrize("losses", [(1.005, 1.0), (np.inf, np.inf)])
-def test_where_losses_are_close_or_unknown_scores_alone_decide(losses):
-    assert first_is_best(losses, 0.9)
