@@ -15,6 +15,7 @@ from .._model.turns import in_turns
 EXPLODED = 100.0  # times the value at the start: nothing is learned from there
 MAX_RETRIES = 8
 MAX_CANDIDATES = 5  # of the checkpoints
+AS_GOOD = 10.0  # times the product of scores, by which chance may raise that of the same attractor
 KEPT = (
     "best",
     "best_loss",
@@ -22,6 +23,7 @@ KEPT = (
     "validation_curve",
     "checkpoints",
     "checkpoint_scores",
+    "n_shorter",
     "n_retries",
     "stale",
     "start_value",
@@ -72,6 +74,7 @@ class Run:
         self.best, self.best_loss = self.vector.copy(), np.inf
         self.loss_curve, self.validation_curve = [], []
         self.checkpoints, self.checkpoint_scores = [], []
+        self.n_shorter = 0  # of these, from windows shorter than the present ones
         self._scored = {}  # of the last checkpoint, by the bytes of a vector
         self._lasting = {}  # by index: who watches may want the best one after every epoch
         self.n_retries, self.stale = 0, 0
@@ -148,8 +151,15 @@ class Run:
             self._value_and_gradients = objective.buffered(self.settings.n_threads)[1]
 
     def lengthen(self):
-        """Go on with longer windows; their loss is another, with which only later ones compare."""
+        """Go on with longer windows; their loss is another, with which only later ones compare.
+
+        If the latest checkpoint is of amended parameters, from there: what catches runs is cheaper
+        to take out early on, and training would not come upon it where data hardly tell.
+        """
         self.take_longer()
+        if self.checkpoints:
+            self.vector[...] = self.checkpoints[-1]
+        self.n_shorter = len(self.checkpoints)
         self.best_loss = np.inf
         self.keep_if_best(self.monitored())
 
@@ -243,9 +253,7 @@ class Run:
         """Whether the latest checkpoint has the best scores, finite ones."""
         scores = self.checkpoint_scores
         return (
-            bool(scores)
-            and np.isfinite(scores[-1]).all()
-            and best_product(scores) == len(scores) - 1
+            bool(scores) and np.isfinite(scores[-1]).all() and self._ranked()[0] == len(scores) - 1
         )
 
     def exploded(self, value):
@@ -306,10 +314,18 @@ class Run:
 
         Of the best few; where that is none of them, the best.
         """
-        ranked = by_product(self.checkpoint_scores)
+        ranked = self._ranked()
         if not hasattr(self.select, "lasts"):
             return ranked[0]
         return next(filter(self._lasts, ranked[:MAX_CANDIDATES]), ranked[0])
+
+    def _ranked(self):
+        """Indices of checkpoints, best first; those from shorter windows need much better scores.
+
+        Scores of what is the same attractor differ by chance, and there were many of them.
+        """
+        is_shorter = np.arange(len(self.checkpoints)) < self.n_shorter
+        return by_product(np.c_[self.checkpoint_scores, np.where(is_shorter, AS_GOOD, 1.0)])
 
     def _lasts(self, i):
         if i not in self._lasting:

@@ -21,6 +21,7 @@ import numpy as np
 
 from .._model.objective import Objective
 from .._model.simulation import simulate
+from .._training.run import AS_GOOD
 from ..metrics import power_spectrum_distance, state_space_divergence
 from ._spurious import (
     beside_repelling_points,
@@ -45,7 +46,6 @@ INSIDE = 0.05, 0.2  # of that spread, from a fixed point: where runs begin that 
 GETTING_OUT = 1.02  # times the size so many steps earlier: a run that is not caught, only slow
 STILL = 1e-3  # of the spread of all data, which the quietest one is at least
 MAX_NUMBERS = 4_000_000  # of all these runs
-AS_GOOD = 10.0  # times the product of scores, by which chance may raise that of the same attractor
 FAR = 10.0  # times the largest values of the data: where no run must get
 
 

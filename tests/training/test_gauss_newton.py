@@ -6,7 +6,7 @@ import pytest
 from sklearn_plrnn._model.objective import Batch
 from sklearn_plrnn._training import gauss_newton
 from sklearn_plrnn._training.loop import minimize
-from sklearn_plrnn._training.run import Settings
+from sklearn_plrnn._training.run import AS_GOOD, Settings
 
 
 class Bend:
@@ -258,3 +258,48 @@ def test_it_goes_on_as_long_as_checkpoints_get_better(monkeypatch):
     )
     assert fit(True).n_iter == 20
     assert fit(False).n_iter == gauss_newton.MAX_IDLE < 20
+
+
+def stages_of_two(select, monkeypatch):
+    """Result of shorter and longer windows, and the parameters before each step, of 1 in x_0."""
+    seen = []
+
+    def descend(run, falls, H, gradient, damping):
+        seen.append(run.vector.copy())
+        run.vector[0] += 1
+        return damping
+
+    monkeypatch.setattr(gauss_newton, "_descend", descend)
+    shorter, longer = ManyWindows(10, 0), ManyWindows(10, 0)
+    shorter.longer, shorter.n_longer = longer, 1
+    return run(Windows(), batches=shorter, select=select), np.array(seen)
+
+
+@pytest.mark.parametrize("is_preferred", [True, False])
+def test_longer_windows_begin_with_what_was_amended(is_preferred, monkeypatch):
+    class Amending(Alike):
+        def amended(self, params, H, loss):
+            return {"x": params["x"] + [0, 1]}
+
+        def prefers_amended(self, score, of_given):
+            return is_preferred
+
+    n = gauss_newton.IDLE_BEFORE_LONGER
+    _, seen = stages_of_two(Amending(), monkeypatch)
+    np.testing.assert_array_equal(seen[:, 0], 0.5 + np.arange(len(seen)))
+    np.testing.assert_array_equal(seen[:n, 1], 4)
+    np.testing.assert_array_equal(seen[n:, 1], 5 if is_preferred else 4)
+
+
+@pytest.mark.parametrize("times_better", [0.9, 1.1])
+def test_checkpoints_of_shorter_windows_are_kept_only_if_clearly_better(times_better, monkeypatch):
+    n = gauss_newton.IDLE_BEFORE_LONGER
+
+    class OneIsBest(Alike):
+        def __call__(self, params):
+            is_best = params["x"][0] == 0.5 + n - 1
+            return 1 / (times_better * AS_GOOD) if is_best else 1.0, 1.0
+
+    result, seen = stages_of_two(OneIsBest(), monkeypatch)
+    best_of_shorter, last = 0.5 + n - 1, seen[-1, 0] + 1
+    assert result.params["x"][0] == (best_of_shorter if times_better > 1 else last)
