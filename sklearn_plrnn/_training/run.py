@@ -224,7 +224,8 @@ class Run:
         """Score the present parameters if there is a way to.
 
         With the Gauss-Newton matrix `H` of this iteration, ``select.amended`` may know of others
-        nearby, and which of the two it prefers by their scores. Training goes on from where it was.
+        nearby, and which of the two it prefers by their scores. Training goes on from where it was,
+        but for longer windows, see `lengthen`.
         """
         if self.select is None:
             return
