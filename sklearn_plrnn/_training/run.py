@@ -153,8 +153,9 @@ class Run:
     def lengthen(self):
         """Go on with longer windows; their loss is another, with which only later ones compare.
 
-        If the latest checkpoint is of amended parameters, from there: what catches runs is cheaper
-        to take out early on, and training would not come upon it where data hardly tell.
+        Each iteration ends in a checkpoint. If that of the latest is of amended parameters, on from
+        there: what catches runs is cheaper to take out early on, and training would not come upon
+        it where data hardly tell.
         """
         self.take_longer()
         if self.checkpoints:
