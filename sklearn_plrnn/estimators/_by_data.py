@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from .._model.shooting import precision_of
+from ._analogues import steps_together
 from ._autocorrelation import find_period
 
 NUMBERS_PER_PARAMETER = 10  # at least, measured, for hidden units
@@ -15,6 +16,8 @@ WEIGHT = 0.15  # standard deviation of a weight, as far as is known before
 
 FORCED = {"observed": 50, "unobserved": 100}  # steps; what is not forced remembers more
 FREE = 10, 100  # steps of windows that run freely, but of a period more
+SOON = 10  # steps for which what was alike stays so; in flows it is 14 even beside noise of 0.5
+PER_TOGETHER = 2  # times so many steps are windows long, at most, where that is so soon
 PER_NOISE = 1000  # by how many they grow with the noise, in standard deviations of X
 PER_SPAN = 3  # by how many, at least, with what delays reach back
 FIRST = 5  # steps, at least, of those from a start that may be poor
@@ -53,12 +56,18 @@ def forced_steps(objective):
 def free_steps(series, noise, span=0):
     """Steps of windows that run freely over a standardized series with noise (N,), ever more.
 
-    The noisier rows are, the more of them it takes to tell where a window started. What is wrong
+    The noisier rows are, the more of them it takes to tell where a window started; but where what
+    was alike is soon apart, as in a chaotic map, nothing can be followed for longer. What is wrong
     with the length of a period hides in the noise of a part of it: to be followed last. Where rows
     are delays that reach back by `span`, a window shorter than that holds pieces of the series that
     have no row in common, and nothing holds their runs together.
     """
-    usual = max(int(np.clip(PER_NOISE * noise.max(), *FREE)), PER_SPAN * span)
+    usual, least = int(np.clip(PER_NOISE * noise.max(), *FREE)), PER_SPAN * span
+    segments = np.split(series.observed, np.cumsum(series.lengths)[:-1])
+    together = steps_together(segments, SOON + 1)
+    if together <= SOON:
+        return [max(min(PER_TOGETHER * together, usual), least)]
+    usual = max(usual, least)
     period = find_period(series.observed, series.lengths, noise)
     return [usual] if period <= usual else [usual, period]
 

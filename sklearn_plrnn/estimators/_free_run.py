@@ -23,6 +23,7 @@ from .._model.objective import Objective
 from .._model.simulation import simulate
 from .._training.run import AS_GOOD
 from ..metrics import power_spectrum_distance, state_space_divergence
+from ._analogues import unpredicted
 from ._spurious import (
     beside_repelling_points,
     points_among,
@@ -300,9 +301,10 @@ def noise_level(segments):
     """Standard deviation of white observation noise, from differences of the series.
 
     The k-th difference of white noise has variance ``binom(2k, k)`` times its own. Differences also
-    hold what is left of the signal, so that every order overestimates; the smallest is taken.
+    hold what is left of the signal, so that every order overestimates, and so does what alike rows
+    are followed by; the smallest is taken.
     """
-    levels = []
+    levels = [np.nan_to_num(unpredicted(segments), nan=np.inf)]
     for order in range(1, 6):
         squares = np.concatenate([np.diff(x, order, axis=0) for x in segments]) ** 2
         n_known = (~np.isnan(squares)).sum(axis=0)

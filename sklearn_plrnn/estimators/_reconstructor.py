@@ -524,10 +524,10 @@ class DSReconstructor(FittedDynamics):
         is_scarce = are_few(series.n_measured, objective)
         if shoots and is_scarce:
             lengths.append(lengths[-1])  # of smoothed rows, and then as they were measured
-            smoothed, left = smooth(train)
+            smoothed, left = smooth(train, noise)
             train, noise = train._replace(smoothed=smoothed), noise * np.sqrt(left)
             if held_out is not None:
-                held_out = held_out._replace(smoothed=smooth(held_out)[0])
+                held_out = held_out._replace(smoothed=smooth(held_out, noise)[0])
         make_batches = partial(
             WindowBatches,
             batch_size=size,

@@ -40,6 +40,16 @@ def test_windows_hold_a_period_in_the_end_where_rows_come_back(rng):
     assert free_steps(series_of(x[:300]), np.zeros(1)) == [first]
 
 
+def test_windows_of_a_chaotic_map_are_short(rng):
+    x = np.full(3000, 0.3)
+    for t in range(1, len(x)):
+        x[t] = 3.9 * x[t - 1] * (1 - x[t - 1])
+    x = ((x - x.mean()) / x.std() + rng.normal(0, 0.05, len(x)))[:, None]
+    (steps,) = free_steps(series_of(x), np.array([0.1]))
+    assert 5 < steps < 15
+    assert free_steps(series_of(x), np.array([0.1]), span=10) == [3 * 10]
+
+
 @pytest.mark.parametrize("steps", [3, 10, 11, 50, 297])
 def test_each_length_is_about_half_the_next(steps):
     lengths = np.array(stages([steps], 3))

@@ -33,9 +33,24 @@ def test_the_attractor_is_reconstructed():
     assert state_space_divergence(X[2000:], shuffled[:1000]) > 2
 
 
+def test_a_chaotic_map_is_not_taken_for_noise(rng):
+    """Hénon's, of which errors grow by half at each step."""
+    X = np.full((2100, 2), 0.1)
+    for t in range(1, len(X)):
+        X[t] = 1 - 1.4 * X[t - 1, 0] ** 2 + X[t - 1, 1], 0.3 * X[t - 1, 0]
+    X = X[100:] / X.std(axis=0)
+    noisy = X + rng.normal(0, 0.05, X.shape)
+    model = DSReconstructor(n_hidden=20, max_iter=15, random_state=0).fit(noisy)
+    assert np.all((0.03 < model.observation_noise_) & (model.observation_noise_ < 0.2))
+    free = model.simulate(2000, x0=noisy[0])
+    free += rng.normal(0, 0.05, free.shape)
+    assert state_space_divergence(noisy, free) < 4
+    assert np.abs(model.predict(noisy)[1:] - X[1:]).mean() < 0.2
+
+
 def test_training_begins_with_smoothed_rows_where_they_are_few(monkeypatch):
     """What starts from half of each row predicts half of it."""
-    halved = lambda series: (series.targets / 2, np.ones(3))
+    halved = lambda series, noise: (series.targets / 2, np.ones(3))
     monkeypatch.setattr(_reconstructor, "smooth", halved)
     X = make_lorenz63(2000, random_state=0)
     X = X - X.mean(axis=0)
