@@ -14,7 +14,8 @@ independent noise-free trajectory of the system, as long as the test.
 
 Systems: *lorenz63*, *lorenz63-noisy*, *bursting* and *eeg* (its test is its training series) are
 train and test of the files in ``--data``; *lorenz63-x* is the first variable of lorenz63 alone,
-compared in three delays of 10 steps; *lorenz63-short* (1000 rows), *lorenz96-10* and *lorenz96-20*
+compared in three delays of 10 steps; *lorenz63-short* (1000 rows), *lorenz63-coarse* (10 000, 0.2
+units of time apart instead of 0.01), *henon* (the map, 10 000), *lorenz96-10* and *lorenz96-20*
 (100 000) are simulated, trained on with 5 % noise, another series for each seed; *bursting-paper*
 is one of three noisy series of 1501 rows (seed modulo 3), and its test the noise-free solution.
 
@@ -83,6 +84,16 @@ class System(NamedTuple):
     quick: int = 20_000  # rows, of train and test
 
 
+def henon(n, random_state):
+    """Rows of the map of Hénon, 1000 steps from a start that is drawn."""
+    rows = np.empty((1000 + n, 2))
+    rows[0] = np.random.default_rng(random_state).uniform(-0.1, 0.1, 2)
+    for t in range(1, len(rows)):
+        x, y = rows[t - 1]
+        rows[t] = 1 - 1.4 * x**2 + y, 0.3 * x
+    return rows[1000:]
+
+
 # Exponents of Lorenz-96 are means over 200 tangent vectors of 140 units of time, +-0.01.
 LORENZ63 = System(make_lorenz63, dt=0.01, exponent=0.906)
 LORENZ96 = System(None, dt=0.04)
@@ -90,6 +101,10 @@ SYSTEMS = {
     "lorenz63": LORENZ63._replace(file="lorenz63.npz"),
     "lorenz63-noisy": LORENZ63._replace(file="lorenz63_noisy.npz"),
     "lorenz63-short": LORENZ63._replace(n_train=1000),
+    "lorenz63-coarse": LORENZ63._replace(
+        make=partial(make_lorenz63, dt=0.2), dt=0.2, n_train=10_000
+    ),
+    "henon": System(henon, exponent=0.419, n_train=10_000),
     "lorenz63-x": LORENZ63._replace(file="lorenz63.npz", n_variables=1),
     "lorenz96-10": LORENZ96._replace(make=partial(make_lorenz96, n_variables=10), exponent=1.19),
     "lorenz96-20": LORENZ96._replace(make=partial(make_lorenz96, n_variables=20), exponent=1.55),

@@ -63,10 +63,11 @@ def free_steps(series, noise, span=0):
     have no row in common, and nothing holds their runs together.
     """
     usual, least = int(np.clip(PER_NOISE * noise.max(), *FREE)), PER_SPAN * span
-    segments = np.split(series.observed, np.cumsum(series.lengths)[:-1])
-    together = steps_together(segments, SOON + 1)
-    if together <= SOON:
-        return [max(min(PER_TOGETHER * together, usual), least)]
+    if series.inputs.shape[1] == 0:  # these part what was alike, but are known
+        segments = np.split(series.observed, np.cumsum(series.lengths)[:-1])
+        together = steps_together(segments, SOON + 1)
+        if together <= SOON:
+            return [max(min(PER_TOGETHER * together, usual), least)]
     usual = max(usual, least)
     period = find_period(series.observed, series.lengths, noise)
     return [usual] if period <= usual else [usual, period]

@@ -48,6 +48,8 @@ def test_windows_of_a_chaotic_map_are_short(rng):
     (steps,) = free_steps(series_of(x), np.array([0.1]))
     assert 5 < steps < 15
     assert free_steps(series_of(x), np.array([0.1]), span=10) == [3 * 10]
+    driven = series_of(x)._replace(inputs=np.zeros((len(x), 1)))
+    assert free_steps(driven, np.array([0.1])) == [FREE[1]]
 
 
 @pytest.mark.parametrize("steps", [3, 10, 11, 50, 297])
