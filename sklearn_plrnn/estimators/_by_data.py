@@ -16,7 +16,7 @@ WEIGHT = 0.15  # standard deviation of a weight, as far as is known before
 
 FORCED = {"observed": 50, "unobserved": 100}  # steps; what is not forced remembers more
 FREE = 10, 100  # steps of windows that run freely, but of a period more
-SOON = 10  # steps for which what was alike stays so; in flows it is 14 even beside noise of 0.5
+SOON = 10  # steps for which what was alike stays so; with fine steps 14, beside noise of 0.5
 PER_TOGETHER = 2  # times so many steps are windows long, at most, where that is so soon
 PER_NOISE = 1000  # by how many they grow with the noise, in standard deviations of X
 PER_SPAN = 3  # by how many, at least, with what delays reach back

@@ -49,10 +49,9 @@ def test_what_comes_soon_after_is_no_analogue(rng):
 
 
 def test_segments_do_not_go_on_in_others(rng):
-    """Beyond the end of the first one comes a row that is far from all."""
+    """Beyond the end of the first one come rows that are far from all of it."""
     x = waves(1000, 0.01, rng)
-    x[499], x[500] = x[499], 1e3
-    pairs = Analogues.of([x[:500], x[501:]], 3)
+    pairs = Analogues.of([x[:500], 100 + x[500:]], 3)
     assert pairs.differences(3).max() < 0.1
     assert np.isin([497, 498, 499], np.r_[pairs.here, pairs.there]).sum() == 0
 
