@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from .forcing import MAX_NUMBERS, log_growth
 from .objective import first_batches
 from .regularization import integrate
 
@@ -48,27 +49,60 @@ def lift(objective, series, batches, rng):
     each with some ridges, the one that follows the longest windows best is taken, and the random
     start itself if none follows them better.
     """
-    dtype = series.inputs.dtype
-    start = objective.init(rng, dtype)
-    if objective.penalty.alpha:
-        integrate(objective.cell, start, objective.penalty.units)
-    rows = _complete_transitions(series, rng)
-    if len(rows) == 0:
+    start = _start(objective, series, rng)
+    candidates = [start, *_solved(objective, start, series, rng, N_DRAWS, RIDGES)]
+    if len(candidates) == 1:
         return start
-    embedded, readout = objective.readout.embed(series.targets[np.r_[rows, rows + 1]].astype(float))
-    now, following = np.split(embedded, 2)
-    transitions = Transitions(now, following, series.inputs[rows + 1].astype(float))
-    draws = [_kinks_on(now, max(objective.cell), rng) for _ in range(N_DRAWS)]
-    candidates = [start]
-    lift_cell = _lift_hidden if objective.cell.kinks else _lift_latent
-    for kinks, ridge in product(draws, RIDGES):
-        params = {name: x.astype(float) for name, x in (start | readout).items()}
-        lift_cell(objective.cell, params, transitions, kinks, objective.penalty, ridge)
-        candidates.append({name: x.astype(dtype) for name, x in params.items()})
     windows = _windows(batches)
     with np.errstate(over="ignore", invalid="ignore"):
         values = [sum(objective.value(p, batch) for batch in windows) for p in candidates]
     return candidates[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
+
+
+def error_growth(objective, batches):
+    """Rate per step at which errors grow along windows of data, 0 where it cannot be told.
+
+    The median over some windows, of the one-step prediction.
+    """
+    series, rng = batches.series, np.random.default_rng(0)
+    start = _start(objective, series, rng)
+    solved = list(_solved(objective, start, series, rng, 1, RIDGES[1:2]))
+    if not solved:
+        return 0.0
+    (params,), batch = solved, next(batches.epoch(rng))
+    n_windows = max(1, MAX_NUMBERS // (len(batch.observed) * objective.cell.n_components**2))
+    batch = batch.part(windows=slice(n_windows))
+    T, B, N = batch.observed.shape
+    rows = (x.reshape(T * B, N) for x in (batch.observed, batch.known))
+    states = objective.readout.start(params, *rows)
+    jacobians = objective.cell.lower(params).jacobian(states)
+    M = states.shape[1]
+    growth = log_growth(jacobians.reshape(T, B, M, M), np.ones((T, B, M)))
+    return float(np.median(growth)) / T
+
+
+def _start(objective, series, rng):
+    """A random start, whose regularized units integrate."""
+    start = objective.init(rng, series.inputs.dtype)
+    if objective.penalty.alpha:
+        integrate(objective.cell, start, objective.penalty.units)
+    return start
+
+
+def _solved(objective, start, series, rng, n_draws, ridges):
+    """The start, with what is solved for on each draw of features with each ridge."""
+    rows = _complete_transitions(series, rng)
+    if len(rows) == 0:
+        return
+    embedded, readout = objective.readout.embed(series.targets[np.r_[rows, rows + 1]].astype(float))
+    now, following = np.split(embedded, 2)
+    transitions = Transitions(now, following, series.inputs[rows + 1].astype(float))
+    draws = [_kinks_on(now, max(objective.cell), rng) for _ in range(n_draws)]
+    lift_cell = _lift_hidden if objective.cell.kinks else _lift_latent
+    for kinks, ridge in product(draws, ridges):
+        params = {name: x.astype(float) for name, x in (start | readout).items()}
+        lift_cell(objective.cell, params, transitions, kinks, objective.penalty, ridge)
+        yield {name: x.astype(series.inputs.dtype) for name, x in params.items()}
 
 
 def _windows(batches):

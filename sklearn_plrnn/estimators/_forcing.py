@@ -5,6 +5,10 @@ quietest one: forcing by a share g of the distance to an observation puts g time
 noise into the state, and so as much of it for every variable. (The gain of a Kalman filter, too,
 goes with the inverse standard deviation where it is small.) Noise that all variables have in common
 does not matter, for what a series is estimated to have may be how fast it moves.
+
+Where errors grow fast, as in a chaotic map, every variable has to be forced more strongly to hold
+runs to the data. A scalar whose errors are multiplied by a at each step has, in the steady state, a
+Kalman gain of 1 - 1 / a^2, whatever the noise; errors then fall as fast as they would grow.
 """
 
 import numpy as np
@@ -16,16 +20,19 @@ DEFAULT_STRENGTH = {"generalized": 0.2, "sparse": 1.0}
 LITTLE_NOISE = 0.05  # in standard deviations of a variable; less is no reason to force another less
 
 
-def choose_strength(forcing, strength, readout, noise):
-    """One strength, or an array (N,); None is decided by the noise (N,) of standardized variables.
+def choose_strength(forcing, strength, readout, noise, growth):
+    """One strength, or an array (N,).
 
-    Through a readout that mixes variables, an observation can only act as a whole.
+    None is decided by the noise (N,) of standardized variables and by ``growth()``, the rate per
+    step at which errors grow. Through a readout that mixes variables, an observation can only act
+    as a whole.
     """
     if forcing is None:
         return 0.0
     if strength is None:
         shares = shares_by_noise(noise)
-        return DEFAULT_STRENGTH[forcing] * (shares if readout.n_observed else float(shares.mean()))
+        usual = DEFAULT_STRENGTH[forcing] * (shares if readout.n_observed else shares.mean())
+        return np.maximum(usual, 1 - np.exp(-2 * growth()))
     return _checked(strength, readout) if np.ndim(strength) else float(strength)
 
 

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._model.cells import CELLS
 from .._model.forcing import FORCING_SCHEDULES, FORCINGS
+from .._model.lift import error_growth
 from .._model.readouts import READOUTS
 from .._model.shooting import Shooting
 from .._model.uncertainty import Windows, estimate_noise
@@ -105,6 +106,9 @@ class DSReconstructor(FittedDynamics):
         "generalized" and 1 for "sparse", and less for variables that are measured with more noise
         than others: in inverse proportion to its standard deviation, as far as that is more than
         0.05 and more than that of the quietest variable; with another readout the mean of these.
+        With "adam", "sgd" and "lbfgs" it is at least ``1 - exp(-2 r)``, where errors of the
+        one-step prediction of a closed-form start grow by exp(r) per step along the data, so that
+        they fall as fast under forcing; this matters for chaotic maps and coarsely sampled series.
     forcing_interval : int, default=10
         Steps from one forcing to the next, with "sparse".
     forcing_schedule : {"constant", "annealed", "adaptive"}, default="constant"
@@ -518,7 +522,6 @@ class DSReconstructor(FittedDynamics):
         select, n_measured = FreeRunScores.of(objective, train), train.n_measured
         if self.l2 is None:
             objective = objective._replace(l2=ridge(objective, n_measured, select.noise))
-        objective = self._forced(objective, select.noise)
         size = DEFAULT_BATCH[self.solver_] if self.batch_size is None else self.batch_size
         lengths, noise = self._windows(objective, train, held_out, select.noise), select.noise
         is_scarce = are_few(series.n_measured, objective)
@@ -536,6 +539,7 @@ class DSReconstructor(FittedDynamics):
             noise=self.process_noise,
             n_units=objective.cell.n_components,
         )
+        objective = self._forced(objective, select.noise, make_batches(train))
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
         if shoots:
@@ -625,13 +629,15 @@ class DSReconstructor(FittedDynamics):
             n_hidden = hidden_units(M, n_measured)
         return self._assemble(READOUTS[self.readout_](M, N), len(self.input_features_), n_hidden)
 
-    def _forced(self, objective, noise):
+    def _forced(self, objective, noise, batches):
         """The objective, with what pulls its states to observations of this noise (N,)."""
         readout = objective.readout
         strength = self.forcing_strength
         if np.ndim(strength):
             strength = np.tile(strength, self.delay_embedding_)
-        strength = choose_strength(self.forcing, strength, readout, noise)
+        shoots = self.solver_ == "gauss-newton"  # which forcing plays no part in
+        growth = lambda: 0.0 if shoots else error_growth(objective, batches)
+        strength = choose_strength(self.forcing, strength, readout, noise, growth)
         self.forcing_strength_ = strength
         forcing = make_forcing(self.forcing, strength, self.forcing_interval, readout)
         schedule = FORCING_SCHEDULES[self.forcing_schedule](float(np.max(strength)))

@@ -111,6 +111,30 @@ def test_of_more_draws_the_lifted_start_follows_the_longest_windows_better(monke
     assert errors[0] >= errors[1] >= errors[2] and errors[2] < 0.9 * errors[0]
 
 
+@pytest.mark.parametrize(
+    ("cell", "readout", "M"),
+    [
+        ("shallow", "identity", 1),
+        ("shallow", "affine", 1),
+        ("plrnn", "identity", 31),
+        ("almost-linear", "identity", 31),
+    ],
+)
+def test_growth_of_errors_is_that_of_the_logistic_map_which_doubles_them(cell, readout, M):
+    X = np.full((1500, 1), 0.2)
+    for t in range(1, len(X)):
+        X[t] = 4 * X[t - 1] * (1 - X[t - 1])
+    series = Series(np.empty((1500, 0)), np.array([1500]), 4 * X - 2, np.ones_like(X))
+    objective = objective_of(cell, readout, M=M, N=1, alpha=0.0)
+    growth = lambda series, length: lift.error_growth(
+        objective, WindowBatches(series, 16, [length], 5)
+    )
+    assert growth(series, 50) == pytest.approx(np.log(2), rel=0.15)
+    many = series._replace(lengths=np.full(25, 60))
+    assert growth(many, 50) == pytest.approx(np.log(2), rel=0.15)
+    assert growth(series._replace(weights=np.arange(1500)[:, None] % 2.0), 50) == 0
+
+
 def test_the_lifted_start_finds_the_weights_of_the_inputs():
     rng = np.random.default_rng(0)
     u, X = rng.normal(size=(800, 1)), np.zeros((800, 2))
