@@ -117,12 +117,13 @@ def log_growth(jacobians, factors):
     Of a product that is not finite, infinity.
     """
     product, total = np.eye(jacobians.shape[-1]), np.zeros(jacobians.shape[1])
+    positive = lambda norm: np.maximum(norm, np.finfo(float).tiny)
     for J, kept in zip(jacobians, factors, strict=True):
         product = J @ (kept[..., None] * product)
-        size = np.maximum(np.linalg.norm(product, axis=(1, 2)), np.finfo(float).tiny)
+        size = positive(np.linalg.norm(product, axis=(1, 2)))
         product, total = product / size[:, None, None], total + np.log(size)
     is_finite = np.isfinite(total)
-    total[is_finite] += np.log(np.linalg.norm(product[is_finite], 2, axis=(1, 2)))
+    total[is_finite] += np.log(positive(np.linalg.norm(product[is_finite], 2, axis=(1, 2))))
     return np.where(is_finite, total, np.inf)
 
 

@@ -60,9 +60,9 @@ def lift(objective, series, batches, rng):
 
 
 def error_growth(objective, batches):
-    """Rate per step at which errors grow along windows of data, 0 where it cannot be told.
+    """Rate per step at which errors grow along windows of data, by the one-step prediction.
 
-    The median over some windows, of the one-step prediction.
+    The median over some windows; 0 where errors shrink, or where it cannot be told.
     """
     series, rng = batches.series, np.random.default_rng(0)
     start = _start(objective, series, rng)
@@ -75,10 +75,11 @@ def error_growth(objective, batches):
     T, B, N = batch.observed.shape
     rows = (x.reshape(T * B, N) for x in (batch.observed, batch.known))
     states = objective.readout.start(params, *rows)
-    jacobians = objective.cell.lower(params).jacobian(states)
     M = states.shape[1]
-    growth = log_growth(jacobians.reshape(T, B, M, M), np.ones((T, B, M)))
-    return float(np.median(growth)) / T
+    with np.errstate(all="ignore"):
+        jacobians = objective.cell.lower(params).jacobian(states).reshape(T, B, M, M)
+        growth = np.median(log_growth(jacobians, np.ones((T, B, M))))
+    return max(float(growth), 0.0) / T
 
 
 def _start(objective, series, rng):

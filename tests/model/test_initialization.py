@@ -133,6 +133,8 @@ def test_growth_of_errors_is_that_of_the_logistic_map_which_doubles_them(cell, r
     many = series._replace(lengths=np.full(25, 60))
     assert growth(many, 50) == pytest.approx(np.log(2), rel=0.15)
     assert growth(series._replace(weights=np.arange(1500)[:, None] % 2.0), 50) == 0
+    resting = series._replace(targets=np.zeros_like(X))
+    assert growth(resting, 50) == 0
 
 
 def test_the_lifted_start_finds_the_weights_of_the_inputs():
