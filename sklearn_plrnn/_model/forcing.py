@@ -87,15 +87,20 @@ class Adaptive(NamedTuple):
         """What the windows drawn need at the present parameters."""
         strongest = objective.forcing._replace(strength=STRONGEST)
         states, gain = objective._replace(forcing=strongest).forced(params, draw())
-        n_windows = max(1, MAX_NUMBERS // (len(states) * states.shape[-1] ** 2))
-        jacobian = objective.cell.lower(params).jacobian
-        jacobians = np.stack([jacobian(z) for z in states[:, :n_windows]])
-        needed = bounding_strength(jacobians, gain[:, :n_windows] / STRONGEST)
+        jacobians = jacobians_along(objective, params, states)
+        needed = bounding_strength(jacobians, gain[:, : jacobians.shape[1]] / STRONGEST)
         last = objective.forcing.strength
         return max(self.given, needed, DECAY * last + (1 - DECAY) * needed)
 
 
 FORCING_SCHEDULES = {"constant": Constant, "annealed": Annealed, "adaptive": Adaptive}
+
+
+def jacobians_along(objective, params, states):
+    """Jacobians (T, b, M, M) at states (T, B, M), of no more windows than there is room for."""
+    n_windows = max(1, MAX_NUMBERS // (len(states) * states.shape[-1] ** 2))
+    jacobian = objective.cell.lower(params).jacobian
+    return np.stack([jacobian(z) for z in states[:, :n_windows]])
 
 
 def bounding_strength(jacobians, shares):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from .forcing import MAX_NUMBERS, log_growth
+from .forcing import jacobians_along, log_growth
 from .objective import first_batches
 from .regularization import integrate
 
@@ -66,20 +66,15 @@ def error_growth(objective, batches):
     """
     series, rng = batches.series, np.random.default_rng(0)
     start = _start(objective, series, rng)
-    solved = list(_solved(objective, start, series, rng, 1, RIDGES[1:2]))
-    if not solved:
+    params = next(_solved(objective, start, series, rng, 1, RIDGES[1:2]), None)
+    if params is None:
         return 0.0
-    (params,), batch = solved, next(batches.epoch(rng))
-    n_windows = max(1, MAX_NUMBERS // (len(batch.observed) * objective.cell.n_components**2))
-    batch = batch.part(windows=slice(n_windows))
-    T, B, N = batch.observed.shape
-    rows = (x.reshape(T * B, N) for x in (batch.observed, batch.known))
-    states = objective.readout.start(params, *rows)
-    M = states.shape[1]
+    batch = next(batches.epoch(rng))
+    states = objective.readout.start(params, batch.observed, batch.known)
     with np.errstate(all="ignore"):
-        jacobians = objective.cell.lower(params).jacobian(states).reshape(T, B, M, M)
-        growth = np.median(log_growth(jacobians, np.ones((T, B, M))))
-    return max(float(growth), 0.0) / T
+        jacobians = jacobians_along(objective, params, states)
+        growth = np.median(log_growth(jacobians, np.ones(jacobians.shape[:-1])))
+    return max(float(growth), 0.0) / len(states)
 
 
 def _start(objective, series, rng):

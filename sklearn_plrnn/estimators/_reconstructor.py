@@ -539,7 +539,9 @@ class DSReconstructor(FittedDynamics):
             noise=self.process_noise,
             n_units=objective.cell.n_components,
         )
-        objective = self._forced(objective, select.noise, make_batches(train))
+        # Forcing plays no part in multiple shooting.
+        growth = lambda: 0.0 if shoots else error_growth(objective, make_batches(train))
+        objective = self._forced(objective, select.noise, growth)
         # Gauss-Newton goes far in one step, and away again: each one is a checkpoint.
         options = {}
         if shoots:
@@ -629,14 +631,12 @@ class DSReconstructor(FittedDynamics):
             n_hidden = hidden_units(M, n_measured)
         return self._assemble(READOUTS[self.readout_](M, N), len(self.input_features_), n_hidden)
 
-    def _forced(self, objective, noise, batches):
+    def _forced(self, objective, noise, growth):
         """The objective, with what pulls its states to observations of this noise (N,)."""
         readout = objective.readout
         strength = self.forcing_strength
         if np.ndim(strength):
             strength = np.tile(strength, self.delay_embedding_)
-        shoots = self.solver_ == "gauss-newton"  # which forcing plays no part in
-        growth = lambda: 0.0 if shoots else error_growth(objective, batches)
         strength = choose_strength(self.forcing, strength, readout, noise, growth)
         self.forcing_strength_ = strength
         forcing = make_forcing(self.forcing, strength, self.forcing_interval, readout)

@@ -183,17 +183,18 @@ def test_held_out_rows_are_judged_without_noise_and_by_the_given_strength(lorenz
         np.testing.assert_allclose(model.validation_curve_, plain.validation_curve_, rtol=1e-6)
 
 
-def test_a_variable_with_much_noise_is_forced_little(rng):
+def test_a_variable_with_much_noise_is_forced_little(rng, monkeypatch):
+    """By as little as noise suggests, unless errors grow."""
+    monkeypatch.setattr(_reconstructor, "error_growth", lambda *args: 0.0)
     X = make_lorenz63(2000, random_state=0)
     X += rng.normal(size=X.shape) * X.std(axis=0) * [0.0, 0.02, 0.5]
     strength = quick(max_iter=0, solver="adam").fit(X).forcing_strength_
     assert strength.shape == (3,) and strength[0] == strength[1] == 0.2
-    assert 0 < strength[2] < 0.1
+    assert 0 < strength[2] < 0.06
     permuted = quick(max_iter=0, solver="adam").fit(X[:, ::-1] * 1e6).forcing_strength_
-    np.testing.assert_array_equal(permuted[1:], strength[1::-1])
-    assert 0 < permuted[0] < 0.1
+    np.testing.assert_allclose(permuted, strength[::-1])
     mean = quick(max_iter=0, solver="adam", n_components=2).fit(X).forcing_strength_
-    assert 0.2 * 2 / 3 < mean < strength.mean()  # in which growth plays no part
+    assert mean == pytest.approx(strength.mean())
 
 
 @pytest.mark.parametrize(
